@@ -1,0 +1,116 @@
+/** The plain values that go into and come out of a MessageStore. */
+import type { StoredMessage } from '../codec/record-view.ts'
+
+/** How far a message has to get before its promise resolves. */
+export type Durability = 'memory' | 'interval' | 'disk'
+
+/** A message to append. Strings are UTF-8 on disk; a body is copied at the call. */
+export type PutRecord = {
+  readonly topic: string
+  readonly queueId: number
+  readonly body: Uint8Array
+  /** Names and values without U+0001 and U+0002. Order is kept. */
+  readonly properties?: Readonly<Record<string, string>>
+  /** Opaque to the store. Default 0. */
+  readonly flag?: number
+  /** RocketMQ's MessageSysFlag bits (compression, transaction type). Host bits are set by the encoder. Default 0. */
+  readonly sysFlag?: number
+  /** Default: now. */
+  readonly bornTimestamp?: number
+  /** `host:port`, IPv4 or `[IPv6]:port`. Default: the store's advertised address. */
+  readonly bornHost?: string
+  readonly reconsumeTimes?: number
+  readonly preparedTransactionOffset?: number
+}
+
+/** Where a record went. */
+export type PutResult = {
+  readonly physicalOffset: number
+  readonly queueOffset: number
+  readonly sizeBytes: number
+  readonly storeTimestamp: number
+}
+
+/** What to read. */
+export type GetRequest = {
+  readonly topic: string
+  readonly queueId: number
+  readonly queueOffset: number
+  /** At most this many messages; at least 1. */
+  readonly maxMessages: number
+  /** At most this many bytes, but always at least one message. */
+  readonly maxBytes?: number
+  /** Tag hashes (Java String.hashCode) that may match; undefined lets every message through. An entry whose tagsCode is no tag hash matches. */
+  readonly tagsCodes?: ReadonlySet<number>
+}
+
+/** RocketMQ's GetMessageStatus, in our spelling. FORMAT section 14. */
+export type GetStatus =
+  | 'found'
+  | 'no-matched-message'
+  | 'message-was-removing'
+  | 'offset-found-null'
+  | 'offset-overflow-badly'
+  | 'offset-overflow-one'
+  | 'offset-too-small'
+  | 'no-matched-logic-queue'
+  | 'no-message-in-queue'
+  /** Ours: `get` would have to go to the device; ask `read`. */
+  | 'cold'
+
+/** What was read; `nextQueueOffset` is where to go on whatever the status. */
+export type GetResult = {
+  readonly status: GetStatus
+  readonly messages: readonly StoredMessage[]
+  readonly nextQueueOffset: number
+  readonly minQueueOffset: number
+  readonly maxQueueOffset: number
+}
+
+/** One queue as the store knows it. `maxQueueOffset` is one past the last message. */
+export type QueueRange = {
+  readonly topic: string
+  readonly queueId: number
+  readonly minQueueOffset: number
+  readonly maxQueueOffset: number
+}
+
+/** A record the dispatcher has just made readable. RocketMQ: DispatchRequest. */
+export type DispatchRequest = {
+  readonly topic: string
+  readonly queueId: number
+  readonly queueOffset: number
+  readonly physicalOffset: number
+  readonly sizeBytes: number
+  readonly tagsCode: number
+  readonly storeTimestamp: number
+  readonly sysFlag: number
+  /** Raw properties text, for those who look for one of theirs in it. */
+  readonly properties: string
+}
+
+/** A range of the log that does not decode. */
+export type DamagedRange = {
+  readonly physicalOffset: number
+  readonly endPhysicalOffset: number
+  /** What was wrong with the first record of the range. */
+  readonly reason: string
+}
+
+/** What recovery did at open: `mq.recovery`. */
+export type RecoveryReport = {
+  /** The folder was closed cleanly, by us or by a broker. */
+  readonly clean: boolean
+  readonly scannedBytes: number
+  /** Bytes of a torn tail that were cut (a copy is under `pocketmq/set-aside`). */
+  readonly truncatedBytes: number
+  /** Messages whose queue entries had to be written again. */
+  readonly redispatched: number
+  /** Consumer offsets that pointed past their queue's recovered end. */
+  readonly clampedOffsets: number
+  readonly durationMs: number
+  /** Damage before the tail: reported and skipped. */
+  readonly damaged: readonly DamagedRange[]
+  /** Sentences about what was found and mended, for people. */
+  readonly notes: readonly string[]
+}
