@@ -117,6 +117,8 @@ export interface StoreLock {
 export interface FileSystem {
   /** Shown in statistics and benchmarks: `file`, `mmap`, `simulated`. */
   readonly kind: string
+  /** Whether `openSegmentSync` may run while `openSegment` of the same path is under way. `mmap`: no, it writes zeros ahead. */
+  readonly canRollSync: boolean
   /** Creates the folder and its missing parents, and flushes the parent of each one it created. Fine if it exists. */
   ensureFolder(path: string, mode: number): Promise<void>
   /** Entries in no particular order; empty where the folder does not exist. */
