@@ -6,6 +6,7 @@ import type { Clock } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
 import type { StoredMessage } from '../codec/record-view.ts'
 import type { FileSystem } from '../files/file-system.ts'
+import type { SmallFiles } from './small-files.ts'
 import type {
   DispatchRequest,
   Durability,
@@ -17,8 +18,9 @@ import type {
   RecoveryReport,
 } from './store-types.ts'
 
-export type * from './store-types.ts'
 export { StoredMessage } from '../codec/record-view.ts'
+export type { AppendFile, SmallFiles } from './small-files.ts'
+export type * from './store-types.ts'
 
 /** Options of {@link MessageStore.open}; defaults and bounds are in `store/settings.ts`. */
 export type StoreOptions = {
@@ -47,29 +49,6 @@ export type StoreOptions = {
   readonly logger?: Logger
   readonly clock?: Clock
   readonly fileSystem?: FileSystem
-}
-
-/** Small files for the layers above: atomic, with RocketMQ's `.bak`. Names are relative to the store's folder, like `config/topics.json`. */
-export type SmallFiles = {
-  /** The bytes of the file, else of its `.bak`, whichever `accept` takes first (it throws to refuse); undefined where neither does. */
-  load<T>(name: string, accept: (bytes: Buffer) => T): Promise<T | undefined>
-  /** On the device, with its folder, when it resolves; the version before is kept as `.bak` where `keepBackup` (default true). */
-  save(name: string, bytes: Uint8Array, options?: { readonly keepBackup?: boolean }): Promise<void>
-  /** A file to append to and to read whole; created with its folder where missing. */
-  openAppendFile(name: string): Promise<AppendFile>
-  remove(name: string): Promise<void>
-  list(folder: string): Promise<readonly string[]>
-}
-
-/** An append-only file of the layers above. `append` is in the page cache when it returns. */
-export type AppendFile = {
-  readonly sizeBytes: number
-  readAll(): Promise<Buffer>
-  append(bytes: Uint8Array): void
-  flush(): Promise<void>
-  /** Replaces the whole content atomically and durably. */
-  replace(bytes: Uint8Array): Promise<void>
-  close(): Promise<void>
 }
 
 /** Skeleton of the public surface; replaced by the wired class. */

@@ -1,0 +1,93 @@
+/**
+ * Group commit: one fdatasync covers everyone who waits for one.   RocketMQ: GroupCommitService, FlushRealTimeService.
+ *
+ * A flush starts when somebody waits for `flushed`, when the interval has passed, or when half of what may be unflushed is.
+ * A flush that fails is never tried again: the kernel may have dropped the pages. The store is `failed` until reopened.
+ */
+import type { Clock } from '../base/clock.ts'
+import { asError } from '../base/errors.ts'
+import type { CommitLog } from './commit-log.ts'
+
+/** What the flusher is wired to. */
+export type FlusherParts = {
+  readonly log: CommitLog
+  readonly clock: Clock
+  readonly intervalMs: number
+  readonly unflushedBytesMax: number
+  /** After each flush that moved `flushed`. */
+  readonly onFlushed: () => void
+  readonly onFailure: (error: Error) => void
+}
+
+/** The background flush of the commit log. */
+export class Flusher {
+  readonly #parts: FlusherParts
+  readonly #stop = new AbortController()
+  #flushing: Promise<void> | undefined
+  #interval: Promise<void> | undefined
+  #failure: Error | undefined
+
+  constructor(parts: FlusherParts) {
+    this.#parts = parts
+  }
+
+  start(): void {
+    this.#interval = this.#flushAtIntervals()
+  }
+
+  /** Bytes have been written: starts a flush where one is due. */
+  wake(): void {
+    const { log, unflushedBytesMax } = this.#parts
+    if (this.#failure !== undefined) return
+    const isDue = log.flushed.hasWaiters || log.written.value - log.flushed.value > unflushedBytesMax / 2
+    if (isDue && this.#flushing === undefined && !this.#stop.signal.aborted) this.#begin()
+  }
+
+  /** Everything written at the time of the call is on the device when it resolves. */
+  async flushNow(): Promise<void> {
+    const target = this.#parts.log.written.value
+    while (this.#parts.log.flushed.value < target) {
+      if (this.#failure !== undefined) throw this.#failure
+      if (this.#flushing === undefined) this.#begin()
+      await this.#flushing
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.#stop.abort()
+    await this.#interval
+    await this.#flushing
+  }
+
+  #begin(): void {
+    this.#flushing = this.#flush()
+  }
+
+  async #flush(): Promise<void> {
+    const { log, onFlushed, onFailure } = this.#parts
+    try {
+      await log.flush()
+      onFlushed()
+    } catch (error) {
+      this.#failure = asError(error)
+      onFailure(this.#failure)
+    } finally {
+      this.#flushing = undefined
+    }
+    this.wake()
+  }
+
+  async #flushAtIntervals(): Promise<void> {
+    const { clock, intervalMs, log } = this.#parts
+    const signal = this.#stop.signal
+    while (this.#failure === undefined) {
+      const isOver = await clock.sleep(intervalMs, { signal, background: true }).then(
+        () => false,
+        () => true,
+      )
+      if (isOver) return
+      if (log.flushed.value < log.written.value && this.#flushing === undefined) this.#begin()
+      await this.#flushing
+    }
+  }
+}
