@@ -1,0 +1,121 @@
+/**
+ * CRC-32 (zip polynomial), always unsigned. The only importer of crc-32.
+ * Measured on Node 20, 100 bytes: crc-32 73 ns, zlib 156 ns; 1 KiB: 606 against 358. A range of a long-lived view takes
+ * 1.3 times less than crc-32, and needs no subarray (50 ns).
+ */
+import zlib from 'node:zlib'
+import CRC32 from 'crc-32'
+
+/** From here on the call into zlib pays. */
+const NATIVE_BYTES_MIN = 256
+const NATIVE_RANGE_BYTES_MIN = 512
+
+type NativeCrc = (bytes: Uint8Array, seed?: number) => number
+
+/** zlib.crc32 came with Node 20.15; its types with those of Node 22. */
+const native: NativeCrc | undefined = (zlib as unknown as { crc32?: NativeCrc }).crc32
+
+/** CRC-32 of `bytes`; `seed` is the CRC of what comes before them. */
+export function crc32(bytes: Uint8Array, seed = 0): number {
+  if (native !== undefined && bytes.length >= NATIVE_BYTES_MIN) return native(bytes, seed)
+  return CRC32.buf(bytes, seed | 0) >>> 0
+}
+
+/** T[k * 256 + b]: the CRC of byte b followed by k zero bytes, so that 16 bytes take 16 look-ups and no shifts between them. */
+const TABLES = sixteenTables()
+
+function sixteenTables(): Int32Array {
+  const tables = new Int32Array(16 * 256)
+  const first = (CRC32 as unknown as { table: ArrayLike<number> }).table
+  for (let i = 0; i < 256; i++) tables[i] = first[i] as number
+  for (let i = 256; i < tables.length; i++) {
+    const shorter = tables[i - 256] as number
+    tables[i] = (shorter >>> 8) ^ (tables[shorter & 255] as number)
+  }
+  return tables
+}
+
+/** CRC-32 of the bytes from `start` up to `end` of a view; `seed` is the CRC of what comes before them. */
+export function crc32OfRange(view: DataView, start: number, end: number, seed = 0): number {
+  if (native !== undefined && end - start >= NATIVE_RANGE_BYTES_MIN) {
+    return native(new Uint8Array(view.buffer, view.byteOffset + start, end - start), seed)
+  }
+  const t = TABLES
+  let crc = ~seed
+  let at = start
+  for (; at + 16 <= end; at += 16) {
+    const a = crc ^ view.getInt32(at, true)
+    const b = view.getInt32(at + 4, true)
+    const c = view.getInt32(at + 8, true)
+    const d = view.getInt32(at + 12, true)
+    crc =
+      (t[3840 | (a & 255)] as number) ^
+      (t[3584 | ((a >>> 8) & 255)] as number) ^
+      (t[3328 | ((a >>> 16) & 255)] as number) ^
+      (t[3072 | (a >>> 24)] as number) ^
+      (t[2816 | (b & 255)] as number) ^
+      (t[2560 | ((b >>> 8) & 255)] as number) ^
+      (t[2304 | ((b >>> 16) & 255)] as number) ^
+      (t[2048 | (b >>> 24)] as number) ^
+      (t[1792 | (c & 255)] as number) ^
+      (t[1536 | ((c >>> 8) & 255)] as number) ^
+      (t[1280 | ((c >>> 16) & 255)] as number) ^
+      (t[1024 | (c >>> 24)] as number) ^
+      (t[768 | (d & 255)] as number) ^
+      (t[512 | ((d >>> 8) & 255)] as number) ^
+      (t[256 | ((d >>> 16) & 255)] as number) ^
+      (t[d >>> 24] as number)
+  }
+  for (; at < end; at++) crc = (crc >>> 8) ^ (t[(crc ^ view.getUint8(at)) & 255] as number)
+  return ~crc >>> 0
+}
+
+/** The reversed polynomial; bit 31 of a number stands for x^0, bit 0 for x^31. */
+const POLYNOMIAL = 0xedb88320
+
+/** The product of two polynomials over GF(2), modulo the CRC's. */
+function multiply(a: number, b: number): number {
+  let product = 0
+  let shifted = b
+  for (let bits = a; bits !== 0; bits <<= 1) {
+    if (bits < 0) product ^= shifted
+    shifted = (shifted & 1) !== 0 ? (shifted >>> 1) ^ POLYNOMIAL : shifted >>> 1
+  }
+  return product
+}
+
+/** SQUARES[k] is x^(8 * 2^k). */
+const SQUARES = squares()
+
+function squares(): Int32Array {
+  const powers = new Int32Array(48)
+  let power = 1 << 23
+  for (let k = 0; k < powers.length; k++) {
+    powers[k] = power
+    power = multiply(power, power)
+  }
+  return powers
+}
+
+/** Powers by length, direct-mapped: bodies of one size are common. */
+const CACHED_POWERS = 1024
+const cachedLengths = new Float64Array(CACHED_POWERS)
+const cachedPowers = new Int32Array(CACHED_POWERS)
+
+/** x^(8 * bytes): what a CRC is multiplied with when so many bytes follow. */
+function powerOf(bytes: number): number {
+  const slot = bytes % CACHED_POWERS
+  if (cachedLengths[slot] === bytes && bytes > 0) return cachedPowers[slot] as number
+  let power = 1 << 31
+  for (let rest = bytes, k = 0; rest > 0; rest = Math.floor(rest / 2), k++) {
+    if (rest % 2 === 1) power = multiply(SQUARES[k] as number, power)
+  }
+  cachedLengths[slot] = bytes
+  cachedPowers[slot] = power
+  return power
+}
+
+/** The CRC of A followed by B, from the CRC of each and the length of B. */
+export function crc32Combine(crcA: number, crcB: number, lengthB: number): number {
+  return (multiply(crcA, powerOf(lengthB)) ^ crcB) >>> 0
+}
