@@ -17,11 +17,13 @@
  * |     84 |     4 | consumeQueueEntries  | entries of a consume-queue file                                            |
  * |     88 |     4 | indexSlots           | slots of an index file                                                     |
  * |     92 |     4 | indexEntries         | entries of an index file                                                   |
- * |     96 |     4 | flags                | 1 = closed cleanly, 2 = consumerOffsetSha256 is set, 4 = checkpointSha256 is set |
+ * |     96 |     4 | flags                | 1 = closed cleanly; which hashes are set: 2 consumerOffset, 4 checkpoint, 8 and 16 the former ones |
  * |    100 |    32 | consumerOffsetSha256 | SHA-256 of `config/consumerOffset.json` as we last wrote it                |
  * |    132 |    32 | checkpointSha256     | SHA-256 of `checkpoint` as we last wrote it                                |
  * |    164 |     8 | listsSequence        | of the file `pocketmq/tombstones` that belongs to this; 0 = there is none  |
- * |    172 |  1876 | reserved             | 0                                                                          |
+ * |    172 |    32 | formerConsumerOffsetSha256 | the one before: either may be on disk while the file is replaced       |
+ * |    204 |    32 | formerCheckpointSha256 | likewise                                                                 |
+ * |    236 |  1812 | reserved             | 0                                                                          |
  *
  * Decision: what has no bound (tombstones, foreign ranges) is not in the page at all but in `pocketmq/tombstones`
  * (state-lists.ts), so that the page, saved every 100 ms, never grows. That file is replaced first, this page after it.
@@ -50,7 +52,9 @@ export const STATE_SLOT_LAYOUT = [
   { offset: 100, bytes: 32, field: 'consumerOffsetSha256' },
   { offset: 132, bytes: 32, field: 'checkpointSha256' },
   { offset: 164, bytes: 8, field: 'listsSequence' },
-  { offset: 172, bytes: 1876, field: 'reserved' },
+  { offset: 172, bytes: 32, field: 'formerConsumerOffsetSha256' },
+  { offset: 204, bytes: 32, field: 'formerCheckpointSha256' },
+  { offset: 236, bytes: 1812, field: 'reserved' },
 ] as const
 
 export const STATE_SLOT_BYTES: number = layoutBytes(STATE_SLOT_LAYOUT)
@@ -59,8 +63,14 @@ export const STATE_PAGE_BYTES: number = 2 * STATE_SLOT_BYTES
 const AT = offsetsOf(STATE_SLOT_LAYOUT)
 const SHA256_BYTES = 32
 const CLOSED_CLEANLY = 1
-const HAS_CONSUMER_OFFSET_SHA256 = 2
-const HAS_CHECKPOINT_SHA256 = 4
+/** The flag that says a hash is set. */
+const HASH_FLAGS = {
+  consumerOffsetSha256: 2,
+  checkpointSha256: 4,
+  formerConsumerOffsetSha256: 8,
+  formerCheckpointSha256: 16,
+} as const
+const HASHES = Object.keys(HASH_FLAGS) as (keyof typeof HASH_FLAGS)[]
 
 const POSITIONS = ['min', 'flushed', 'written', 'dispatched', 'indexed', 'checkpointed', 'lastStoreTimestamp'] as const
 const SIZES = ['consumeQueueEntries', 'indexSlots', 'indexEntries'] as const
@@ -84,6 +94,9 @@ export type StatePage = {
   /** Hexadecimal, 64 digits. */
   readonly consumerOffsetSha256: string | undefined
   readonly checkpointSha256: string | undefined
+  /** While a file is replaced, either its former content or the new one is on disk. */
+  readonly formerConsumerOffsetSha256: string | undefined
+  readonly formerCheckpointSha256: string | undefined
   readonly listsSequence: number
 }
 
@@ -106,13 +119,11 @@ export function encodeStateSlot(page: StatePage): Buffer {
   for (const field of POSITIONS) writeI64(view, at(field), page[field])
   for (const field of SIZES) view.setInt32(at(field), page[field])
   let flags = page.isCleanClose ? CLOSED_CLEANLY : 0
-  if (page.consumerOffsetSha256 !== undefined) {
-    body.write(page.consumerOffsetSha256, at('consumerOffsetSha256'), SHA256_BYTES, 'hex')
-    flags |= HAS_CONSUMER_OFFSET_SHA256
-  }
-  if (page.checkpointSha256 !== undefined) {
-    body.write(page.checkpointSha256, at('checkpointSha256'), SHA256_BYTES, 'hex')
-    flags |= HAS_CHECKPOINT_SHA256
+  for (const field of HASHES) {
+    const hash = page[field]
+    if (hash === undefined) continue
+    body.write(hash, at(field), SHA256_BYTES, 'hex')
+    flags |= HASH_FLAGS[field]
   }
   view.setInt32(at('flags'), flags)
   return encodeOwnFile(body)
@@ -158,8 +169,8 @@ export function decodeStateSlot(slot: Buffer, file = 'pocketmq/state'): StatePag
   const long = (field: keyof typeof AT): number => checked(field, readI64(view, AT[field]))
   const int = (field: keyof typeof AT): number => checked(field, view.getInt32(AT[field]))
   const flags = int('flags')
-  const sha256 = (field: 'consumerOffsetSha256' | 'checkpointSha256', bit: number): string | undefined =>
-    (flags & bit) === 0 ? undefined : slot.toString('hex', AT[field], AT[field] + SHA256_BYTES)
+  const sha256 = (field: keyof typeof HASH_FLAGS): string | undefined =>
+    (flags & HASH_FLAGS[field]) === 0 ? undefined : slot.toString('hex', AT[field], AT[field] + SHA256_BYTES)
   return {
     sequence: long('sequence'),
     min: long('min'),
@@ -174,8 +185,10 @@ export function decodeStateSlot(slot: Buffer, file = 'pocketmq/state'): StatePag
     indexSlots: int('indexSlots'),
     indexEntries: int('indexEntries'),
     isCleanClose: (flags & CLOSED_CLEANLY) !== 0,
-    consumerOffsetSha256: sha256('consumerOffsetSha256', HAS_CONSUMER_OFFSET_SHA256),
-    checkpointSha256: sha256('checkpointSha256', HAS_CHECKPOINT_SHA256),
+    consumerOffsetSha256: sha256('consumerOffsetSha256'),
+    checkpointSha256: sha256('checkpointSha256'),
+    formerConsumerOffsetSha256: sha256('formerConsumerOffsetSha256'),
+    formerCheckpointSha256: sha256('formerCheckpointSha256'),
     listsSequence: long('listsSequence'),
   }
 }
