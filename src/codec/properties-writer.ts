@@ -3,13 +3,7 @@
  * encoder. Strings are walked in JavaScript: a call into Node's own UTF-8 writer costs more than 30 characters here.
  */
 import { PocketMQError } from '../base/errors.ts'
-import {
-  NAME_END_BYTE,
-  PROPERTY_CRC32,
-  PROPERTY_PMQ_UNIT,
-  unstorableProperty,
-  VALUE_END_BYTE,
-} from './properties.ts'
+import { NAME_END_BYTE, PROPERTY_CRC32, PROPERTY_PMQ_UNIT, unstorableProperty, VALUE_END_BYTE } from './properties.ts'
 import { PROPERTIES_BYTES_MAX } from './record-fields.ts'
 
 /** A valid string before the last one ends within the limit, and UTF-8 takes at most 3 bytes a UTF-16 unit. */
@@ -36,7 +30,12 @@ export class PropertiesWriter {
    * @returns where they end
    * @throws INVALID_ARGUMENT, MESSAGE_TOO_LARGE where they take more than `bytesMax`
    */
-  write(properties: Readonly<Record<string, string>> | undefined, unit: string, start: number, bytesMax: number): number {
+  write(
+    properties: Readonly<Record<string, string>> | undefined,
+    unit: string,
+    start: number,
+    bytesMax: number,
+  ): number {
     const given = properties ?? NO_PROPERTIES
     const names = Object.keys(given)
     const end = start + bytesMax
@@ -141,8 +140,8 @@ function encodedName(name: string): Uint8Array {
       details: { field: 'properties', limit: PROPERTIES_BYTES_MAX, actual: name.length },
     })
   }
-  if (name === '' || /[\u0001\u0002]|\p{Surrogate}/u.test(name)) throw unstorableProperty(name, '')
-  return Buffer.from(`${name}\u0001`)
+  if (!isStorable(name)) throw unstorableProperty(name, '')
+  return Buffer.from(name + NAME_END)
 }
 
-const UNIT_NAME: Uint8Array = Buffer.from(`${PROPERTY_PMQ_UNIT}\u0001`)
+const UNIT_NAME: Uint8Array = Buffer.from(PROPERTY_PMQ_UNIT + NAME_END)

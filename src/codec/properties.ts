@@ -77,9 +77,9 @@ export function encodeProperties(properties: Readonly<Record<string, string>>): 
 }
 
 /** Whether a name or value reads back from disk as it is: a well-formed string, not empty, without the two separators. */
-function isStorable(text: unknown): text is string {
+export function isStorable(text: unknown): text is string {
   if (typeof text !== 'string' || text.length === 0) return false
-  return !/[\u0001\u0002]|\p{Surrogate}/u.test(text)
+  return !text.includes(NAME_END) && !text.includes(VALUE_END) && !/\p{Surrogate}/u.test(text)
 }
 
 /** Which of a property's two strings cannot be stored, and why. */

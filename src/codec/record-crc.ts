@@ -50,7 +50,8 @@ export function writeRecordCrc(view: DataView, at: number, crc: number): void {
 /** Whether the property stands at `at`, whatever its digits: its name must begin where a property begins. */
 export function hasRecordCrc(view: DataView, at: number, propertiesStart: number): boolean {
   if (at < propertiesStart || view.getInt32(at) !== NAME_HIGH || view.getInt32(at + 4) !== NAME_LOW) return false
-  if (view.getUint8(at + NAME_END_AT) !== NAME_END_BYTE || view.getUint8(at + VALUE_END_AT) !== VALUE_END_BYTE) return false
+  if (view.getUint8(at + NAME_END_AT) !== NAME_END_BYTE || view.getUint8(at + VALUE_END_AT) !== VALUE_END_BYTE)
+    return false
   return at === propertiesStart || view.getUint8(at - 1) === VALUE_END_BYTE
 }
 

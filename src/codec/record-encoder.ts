@@ -8,7 +8,7 @@ import { PocketMQError } from '../base/errors.ts'
 import { writeI64 } from './bytes.ts'
 import { crc32Combine, crc32OfRange } from './crc.ts'
 import type { Host } from './host.ts'
-import { parseHost, PORT_BYTES } from './host.ts'
+import { PORT_BYTES, parseHost } from './host.ts'
 import { PropertiesWriter } from './properties-writer.ts'
 import { RECORD_CRC_BYTES, writeRecordCrc } from './record-crc.ts'
 import type { RecordFields } from './record-fields.ts'
@@ -66,11 +66,11 @@ export class RecordEncoder {
   readonly #propertiesBytesMax: number
   readonly #properties = new PropertiesWriter()
   readonly #topics = new Map<string, Uint8Array>()
-  #topicText = ''
+  #topicText: string | undefined
   /** The topic as the record has it: its length field, then its bytes. */
   #topic: Uint8Array = new Uint8Array(0)
   #isV2 = false
-  #bornHostText = ''
+  #bornHostText: string | undefined
   #bornHost: Host
   // What `prepare` found out about the message that `encode` writes next; sizeBytes is 0 before any.
   #sizeBytes = 0
@@ -104,7 +104,8 @@ export class RecordEncoder {
     if (topic !== this.#topicText) this.#useTopic(topic)
     if (!isBytes(body)) throw wrongField('body', 'a Uint8Array', typeof body)
     if (body.length > this.#messageBytesMax) throw bodyTooLarge(this.#messageBytesMax, body.length)
-    if ((queueId | 0) !== queueId || queueId < 0) throw wrongField('queueId', 'a whole number from 0 to 2147483647', queueId)
+    if ((queueId | 0) !== queueId || queueId < 0)
+      throw wrongField('queueId', 'a whole number from 0 to 2147483647', queueId)
     if ((flag | 0) !== flag) throw wrongField('flag', 'a signed 32-bit number', flag)
     if ((sysFlag | 0) !== sysFlag) throw wrongField('sysFlag', 'a signed 32-bit number', sysFlag)
     if ((reconsumeTimes | 0) !== reconsumeTimes) {

@@ -27,7 +27,12 @@ export function deliveryTagsCode(delay: string | undefined, storeTimestamp: numb
 }
 
 /** The tagsCode of a record as RocketMQ's dispatcher computes it. */
-export function recordTagsCode(topic: string, tags: string | undefined, delay: string | undefined, storeTimestamp: number): number {
+export function recordTagsCode(
+  topic: string,
+  tags: string | undefined,
+  delay: string | undefined,
+  storeTimestamp: number,
+): number {
   const deliveryMs = topic === SCHEDULE_TOPIC ? deliveryTagsCode(delay, storeTimestamp) : undefined
   return deliveryMs ?? tagsCodeOf(tags)
 }

@@ -41,5 +41,5 @@ function badTopic(topic: unknown): PocketMQError {
  * Readers accept more than writers, because brokers' own topics are not all of the one alphabet.
  */
 export function isUsableTopic(topic: string): boolean {
-  return topic !== '' && topic !== '.' && topic !== '..' && !/[\u0000-\u001f\u007f/\\\ufffd]/.test(topic)
+  return topic !== '' && topic !== '.' && topic !== '..' && !/[\p{Cc}/\\\ufffd]/u.test(topic)
 }

@@ -1,27 +1,12 @@
 /** The plain values that go into and come out of a MessageStore. */
+import type { RecordFields } from '../codec/record-fields.ts'
 import type { StoredMessage } from '../codec/record-view.ts'
 
 /** How far a message has to get before its promise resolves. */
 export type Durability = 'memory' | 'interval' | 'disk'
 
-/** A message to append. Strings are UTF-8 on disk; a body is copied at the call. */
-export type PutRecord = {
-  readonly topic: string
-  readonly queueId: number
-  readonly body: Uint8Array
-  /** Names and values without U+0001 and U+0002. Order is kept. */
-  readonly properties?: Readonly<Record<string, string>>
-  /** Opaque to the store. Default 0. */
-  readonly flag?: number
-  /** RocketMQ's MessageSysFlag bits (compression, transaction type). Host bits are set by the encoder. Default 0. */
-  readonly sysFlag?: number
-  /** Default: now. */
-  readonly bornTimestamp?: number
-  /** `host:port`, IPv4 or `[IPv6]:port`. Default: the store's advertised address. */
-  readonly bornHost?: string
-  readonly reconsumeTimes?: number
-  readonly preparedTransactionOffset?: number
-}
+/** A message to append. */
+export type PutRecord = RecordFields
 
 /** Where a record went. */
 export type PutResult = {
