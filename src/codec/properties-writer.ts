@@ -3,7 +3,15 @@
  * encoder. Strings are walked in JavaScript: a call into Node's own UTF-8 writer costs more than 30 characters here.
  */
 import { PocketMQError } from '../base/errors.ts'
-import { NAME_END_BYTE, PROPERTY_CRC32, PROPERTY_PMQ_UNIT, unstorableProperty, VALUE_END_BYTE } from './properties.ts'
+import {
+  isStorable,
+  NAME_END,
+  NAME_END_BYTE,
+  PROPERTY_CRC32,
+  PROPERTY_PMQ_UNIT,
+  unstorableProperty,
+  VALUE_END_BYTE,
+} from './properties.ts'
 import { PROPERTIES_BYTES_MAX } from './record-fields.ts'
 
 /** A valid string before the last one ends within the limit, and UTF-8 takes at most 3 bytes a UTF-16 unit. */
