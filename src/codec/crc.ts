@@ -77,7 +77,7 @@ const POLYNOMIAL = 0xedb88320
 function multiply(a: number, b: number): number {
   let product = 0
   let shifted = b
-  for (let bits = a; bits !== 0; bits <<= 1) {
+  for (let bits = a | 0; bits !== 0; bits <<= 1) {
     if (bits < 0) product ^= shifted
     shifted = (shifted & 1) !== 0 ? (shifted >>> 1) ^ POLYNOMIAL : shifted >>> 1
   }
