@@ -10,7 +10,10 @@ import { Watermark } from '../base/watermark.ts'
 import { FILLER_BYTES, writeFiller } from '../codec/record-layout.ts'
 import type { FileSystem, MappedFile } from '../files/file-system.ts'
 import { parseSegmentName, segmentName } from '../files/segment-names.ts'
-import { SegmentReaders } from './segment-readers.ts'
+import { OpenFiles } from './open-files.ts'
+
+/** Segments kept open for reading; the least recently used goes first. */
+const READERS_MAX = 64
 
 /** Where the log lies and how its files are made. */
 export type CommitLogOptions = {
@@ -38,7 +41,7 @@ export class CommitLog {
   readonly #folder: string
   readonly #mode: number
   readonly #segments: Segment[]
-  readonly #readers: SegmentReaders
+  readonly #readers: OpenFiles
   #active: MappedFile | undefined
   #activeStart = 0
   /** Full segments whose bytes are not all on the device yet, oldest first. */
@@ -56,7 +59,7 @@ export class CommitLog {
     this.#mode = options.mode
     this.segmentBytes = options.segmentBytes
     this.#segments = segments
-    this.#readers = new SegmentReaders(options.fileSystem)
+    this.#readers = new OpenFiles(options.fileSystem, options.mode & 0o666, READERS_MAX)
   }
 
   /** Lists the segments. Changes nothing on disk. @throws CORRUPT where segments do not follow one another */
@@ -207,7 +210,8 @@ export class CommitLog {
     const segment = this.#segmentOf(physicalOffset)
     if (segment === undefined) return 0
     const bytes = Math.min(target.length, segment.start + this.segmentBytes - physicalOffset)
-    return await this.#readers.read(segment.path, target.subarray(0, bytes), physicalOffset - segment.start)
+    const position = physicalOffset - segment.start
+    return await this.#readers.use(segment.path, 'read', file => file.read(target.subarray(0, bytes), position))
   }
 
   /** The same on the event loop, for what is likely in the page cache. */
@@ -215,7 +219,7 @@ export class CommitLog {
     const segment = this.#segmentOf(physicalOffset)
     if (segment === undefined) return 0
     const bytes = Math.min(target.length, segment.start + this.segmentBytes - physicalOffset)
-    return this.#readers.readSync(segment.path, target.subarray(0, bytes), physicalOffset - segment.start)
+    return this.#readers.now(segment.path, 'read').readSync(target.subarray(0, bytes), physicalOffset - segment.start)
   }
 
   // ---- recovery and retention --------------------------------------------------------------------------------------

@@ -1,0 +1,168 @@
+/**
+ * Keeps on the device how far everything has come, so that a crash costs a scan of what is younger than one interval.
+ * RocketMQ: StoreCheckpoint with FlushConsumeQueueService.
+ *
+ * The state page follows each group commit within 100 ms. A checkpoint, at every flush interval in which something moved:
+ * note where dispatch is, put the log, the consume queues and the index on the device, then say so. In that order: a
+ * checkpoint ahead of the queues would make recovery skip messages.
+ */
+import { assert } from '../base/assert.ts'
+import type { Clock } from '../base/clock.ts'
+import { asError, isErrorNamed } from '../base/errors.ts'
+import type { StoreState } from '../codec/state-page.ts'
+import type { CommitLog } from './commit-log.ts'
+import type { ConsumeQueues } from './consume-queues.ts'
+import type { Dispatcher } from './dispatcher.ts'
+import type { Flusher } from './flusher.ts'
+import type { MessageIndex } from './message-index.ts'
+import type { StateFile } from './state-file.ts'
+import type { StoreCheckpoint } from './store-checkpoint.ts'
+
+/** The state page is written at the latest so long after a group commit. ARCHITECTURE decision 18. */
+const STATE_DELAY_MS = 100
+
+/** What a checkpoint is made of. */
+export type CheckpointerParts = {
+  readonly log: CommitLog
+  readonly flusher: Flusher
+  readonly queues: ConsumeQueues
+  readonly index: MessageIndex
+  readonly dispatcher: Dispatcher
+  readonly stateFile: StateFile
+  readonly checkpoint: StoreCheckpoint
+  readonly clock: Clock
+  readonly intervalMs: number
+  readonly lastStoreTimestamp: () => number
+  readonly onFailure: (error: Error) => void
+  readonly onEvent: (name: string, details: Readonly<Record<string, unknown>>) => void
+}
+
+/** Part of the state that others decide. */
+export type StateChange = Partial<
+  Pick<StoreState, 'tombstones' | 'consumerOffsetSha256' | 'formerConsumerOffsetSha256' | 'isCleanClose'>
+>
+
+/** The background checkpoints of one store. */
+export class Checkpointer {
+  readonly #parts: CheckpointerParts
+  readonly #stop = new AbortController()
+  #state: StoreState
+  #saving: Promise<void> = Promise.resolve()
+  #interval: Promise<void> | undefined
+  #saveSoon: Promise<void> | undefined
+  #running: Promise<void> | undefined
+
+  constructor(parts: CheckpointerParts, state: StoreState) {
+    this.#parts = parts
+    this.#state = state
+  }
+
+  /** Below this, log and derived files are on the device and agree. */
+  get checkpointed(): number {
+    return this.#state.checkpointed
+  }
+
+  get state(): StoreState {
+    return this.#state
+  }
+
+  start(): void {
+    this.#interval = this.#checkpointAtIntervals()
+  }
+
+  /** A group commit has ended: the state page follows within {@link STATE_DELAY_MS}. */
+  noteFlushed(): void {
+    if (this.#saveSoon !== undefined || this.#stop.signal.aborted) return
+    this.#saveSoon = this.#saveAfterDelay().finally(() => {
+      this.#saveSoon = undefined
+    })
+  }
+
+  /** Changes what others decide; on the device when it resolves. */
+  change(change: StateChange): Promise<void> {
+    this.#state = { ...this.#state, ...change }
+    return this.#save()
+  }
+
+  /** Everything dispatched at the time of the call is on the device, with its queue and index entries, when it resolves. */
+  async run(): Promise<void> {
+    while (this.#running !== undefined) await this.#running.catch(() => undefined)
+    this.#running = this.#run().finally(() => {
+      this.#running = undefined
+    })
+    await this.#running
+  }
+
+  async stop(): Promise<void> {
+    this.#stop.abort()
+    await this.#interval
+    await this.#saveSoon
+    await this.#running
+  }
+
+  async #run(): Promise<void> {
+    const { dispatcher, flusher, queues, index, checkpoint, log } = this.#parts
+    const dispatched = dispatcher.dispatched.value
+    const storeTimestamp = dispatcher.lastStoreTimestamp
+    await flusher.flushNow()
+    await queues.flush()
+    await index.flush()
+    assert(dispatched <= log.flushed.value, 'a checkpoint is never ahead of the flushed log')
+    assert(dispatched >= this.#state.checkpointed, 'a checkpoint never moves back')
+    const former = this.#state.checkpointSha256
+    const file = checkpoint.encode({ storeTimestamp, dispatched, indexTimestamp: index.flushedTimestamp })
+    this.#state = { ...this.#state, checkpointSha256: file.sha256, formerCheckpointSha256: former }
+    await this.#save()
+    await checkpoint.write(file)
+    this.#state = { ...this.#state, checkpointed: dispatched, indexed: dispatched }
+    await this.#save()
+  }
+
+  /** One save after another; each takes what holds when its turn comes. */
+  #save(): Promise<void> {
+    this.#saving = this.#saving.catch(() => undefined).then(() => this.#parts.stateFile.save(this.#current()))
+    return this.#saving
+  }
+
+  #current(): StoreState {
+    const { log, dispatcher, lastStoreTimestamp } = this.#parts
+    return {
+      ...this.#state,
+      min: log.minOffset,
+      flushed: log.flushed.value,
+      written: log.written.value,
+      dispatched: dispatcher.dispatched.value,
+      lastStoreTimestamp: lastStoreTimestamp(),
+    }
+  }
+
+  async #saveAfterDelay(): Promise<void> {
+    if (!(await this.#sleep(STATE_DELAY_MS))) return
+    await this.#guarded(() => this.#save())
+  }
+
+  async #checkpointAtIntervals(): Promise<void> {
+    while (await this.#sleep(this.#parts.intervalMs)) {
+      if (this.#parts.dispatcher.dispatched.value === this.#state.checkpointed) continue
+      await this.#guarded(() => this.run())
+    }
+  }
+
+  /** False when the checkpointer has stopped. */
+  #sleep(ms: number): Promise<boolean> {
+    return this.#parts.clock.sleep(ms, { signal: this.#stop.signal, background: true }).then(
+      () => true,
+      () => false,
+    )
+  }
+
+  async #guarded(step: () => Promise<void>): Promise<void> {
+    try {
+      await step()
+    } catch (error) {
+      // Derived files that find no room are written again at the next interval; anything else ends the store.
+      if (isErrorNamed(error, 'DISK_FULL')) this.#parts.onEvent('disk-pressure', { operation: 'checkpoint' })
+      else this.#parts.onFailure(asError(error))
+    }
+  }
+}
