@@ -10,6 +10,7 @@
  * `accepts` takes; else at the end of the segment, which is always a border of records.
  */
 
+import { nextTurn } from '../base/turns.ts'
 import type { RecordChecks } from '../codec/record-cursor.ts'
 import { RecordCursor } from '../codec/record-cursor.ts'
 import { MAGIC_OFFSET, RECORD_BYTES_MIN } from '../codec/record-layout.ts'
@@ -153,7 +154,7 @@ export class LogWalk {
     const bytes = this.#wantedBytes
     if (bytes === 0) {
       // A search gave way in the middle of its work, with nothing to read.
-      await new Promise<void>(resolve => setImmediate(resolve))
+      await nextTurn()
       return
     }
     const at = this.#wantedAt
