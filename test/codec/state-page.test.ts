@@ -27,6 +27,8 @@ const PAGE: StatePage = {
   isCleanClose: true,
   consumerOffsetSha256: '11'.repeat(32),
   checkpointSha256: undefined,
+  formerConsumerOffsetSha256: '22'.repeat(32),
+  formerCheckpointSha256: '33'.repeat(32),
   listsSequence: 3,
 }
 
