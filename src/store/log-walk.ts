@@ -149,6 +149,12 @@ export class LogWalk {
     }
   }
 
+  /** After `record`: a copy of its bytes. */
+  copyRecord(): Buffer {
+    const end = this.#position - this.#chunkStart
+    return Buffer.from(this.#chunk.subarray(end - this.cursor.sizeBytes, end))
+  }
+
   /** Gets the bytes that the last step was starved of, off the event loop. */
   async fill(): Promise<void> {
     const bytes = this.#wantedBytes

@@ -99,3 +99,16 @@ export type RecoveryReport = {
   /** Sentences about what was found and mended, for people. */
   readonly notes: readonly string[]
 }
+
+/** Which end of a run of equal timestamps is meant. */
+export type TimestampBoundary = 'lower' | 'upper'
+
+/** How far everything has come, in bytes of the log. */
+export type Watermarks = {
+  readonly min: number
+  readonly appended: number
+  readonly written: number
+  readonly flushed: number
+  readonly dispatched: number
+  readonly checkpointed: number
+}

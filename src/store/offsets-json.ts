@@ -1,0 +1,37 @@
+/**
+ * `config/consumerOffset.json`, whose hash our state remembers: at the next open a file that does not hash to it was
+ * written by somebody else. FORMAT section 27, "Which offsets hold".
+ */
+import { createHash } from 'node:crypto'
+import type { Checkpointer } from './checkpointer.ts'
+import type { SmallFiles } from './small-files.ts'
+
+/** RocketMQ: ConsumerOffsetManager.configFilePath. */
+export const CONSUMER_OFFSET_FILE = 'config/consumerOffset.json'
+
+/** Saves the file and its hash, one call after another. */
+export class OffsetsJson {
+  readonly #smallFiles: SmallFiles
+  readonly #checkpointer: Checkpointer
+  #saving: Promise<void> = Promise.resolve()
+
+  constructor(smallFiles: SmallFiles, checkpointer: Checkpointer) {
+    this.#smallFiles = smallFiles
+    this.#checkpointer = checkpointer
+  }
+
+  /** On the device when it resolves. */
+  save(bytes: Uint8Array): Promise<void> {
+    this.#saving = this.#saving.catch(() => undefined).then(() => this.#save(bytes))
+    return this.#saving
+  }
+
+  async #save(bytes: Uint8Array): Promise<void> {
+    const consumerOffsetSha256 = createHash('sha256').update(bytes).digest('hex')
+    const former = this.#checkpointer.state.consumerOffsetSha256
+    if (consumerOffsetSha256 === former) return
+    // Both hashes first: whichever content a crash leaves behind is recognised as ours.
+    await this.#checkpointer.change({ consumerOffsetSha256, formerConsumerOffsetSha256: former })
+    await this.#smallFiles.save(CONSUMER_OFFSET_FILE, bytes)
+  }
+}

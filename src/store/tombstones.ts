@@ -1,0 +1,56 @@
+/**
+ * Deleted topics: neither dispatch nor rebuild brings them back, and a topic created again goes on counting.
+ * RocketMQ's deleted topics return after an unclean restart (#1852). ARCHITECTURE decision 24.
+ */
+import type { Tombstone } from '../codec/state-lists.ts'
+import type { Checkpointer } from './checkpointer.ts'
+import type { CommitLog } from './commit-log.ts'
+import type { ConsumeQueues } from './consume-queues.ts'
+import type { QueueOffsets } from './queue-offsets.ts'
+
+/** What burying a topic touches. */
+export type TombstonesParts = {
+  readonly log: CommitLog
+  readonly queues: ConsumeQueues
+  readonly offsets: QueueOffsets
+  readonly checkpointer: Checkpointer
+}
+
+/** Tombstones by topic. */
+export class Tombstones {
+  #byTopic: ReadonlyMap<string, Tombstone>
+  #parts: TombstonesParts | undefined
+
+  constructor(tombstones: readonly Tombstone[]) {
+    this.#byTopic = new Map(tombstones.map(tombstone => [tombstone.topic, tombstone]))
+  }
+
+  /** The rest of the store, which is built around what this already answers. */
+  connect(parts: TombstonesParts): void {
+    this.#parts = parts
+  }
+
+  /** Whether a record is of a topic that was deleted after it was appended. */
+  isDropped(topic: string, physicalOffset: number): boolean {
+    const tombstone = this.#byTopic.size === 0 ? undefined : this.#byTopic.get(topic)
+    return tombstone !== undefined && physicalOffset < tombstone.physicalOffset
+  }
+
+  /** Where a queue of a topic that was deleted goes on counting; 0 where it was not. */
+  nextQueueOffset(topic: string, queueId: number): number {
+    return this.#byTopic.get(topic)?.nextQueueOffsets.get(queueId) ?? 0
+  }
+
+  /** Deletes a topic's queues. The tombstone is on the device before the first file goes. */
+  async bury(topic: string): Promise<void> {
+    const { log, queues, offsets, checkpointer } = this.#parts as TombstonesParts
+    const queueIds = [...queues.all()].filter(queue => queue.topic === topic).map(queue => queue.queueId)
+    const nextQueueOffsets = new Map(this.#byTopic.get(topic)?.nextQueueOffsets)
+    for (const queueId of queueIds) nextQueueOffsets.set(queueId, offsets.counter(topic, queueId).next)
+    const tombstone: Tombstone = { topic, physicalOffset: log.appended, nextQueueOffsets }
+    const byTopic = new Map(this.#byTopic).set(topic, tombstone)
+    this.#byTopic = byTopic
+    await checkpointer.change({ tombstones: [...byTopic.values()] })
+    await queues.drop(topic)
+  }
+}
