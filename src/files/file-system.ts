@@ -37,7 +37,7 @@ export interface StoreFile {
   read(target: Uint8Array, position: number): Promise<number>
   /** The same, on the event loop: for bytes that are likely in the page cache. */
   readSync(target: Uint8Array, position: number): number
-  /** Writes all of `bytes`, off the event loop. They are in the page cache when it resolves. */
+  /** Writes all of `bytes`, off the event loop. They are in the page cache when it resolves. On failure as `writeSync`. */
   write(bytes: Uint8Array, position: number): Promise<void>
   /** The same, on the event loop. On failure `details.writtenBytes` says how many bytes went through. */
   writeSync(bytes: Uint8Array, position: number): void

@@ -19,6 +19,7 @@ import type {
   StoreLock,
 } from './file-system.ts'
 import { errnoOf, ioError } from './io-error.ts'
+import { openMappedSegment, openMappedSegmentSync } from './mmap.ts'
 import { NodeFile, settled } from './node-file.ts'
 import { lockFolder, lockHolderOf } from './store-lock.ts'
 
@@ -32,7 +33,10 @@ const NO_LINK: ReadonlySet<string | undefined> = new Set([
   'EMLINK',
 ])
 
-/** The real file system with segments of the given kind. */
+/**
+ * The real file system with segments of the given kind. `mmap` needs an optional package: `loadMmap` of mmap.ts says early
+ * whether it is there, openSegment says it late.
+ */
 export function nodeFileSystem(kind: 'file' | 'mmap'): FileSystem {
   return new NodeFileSystem(kind)
 }
@@ -81,6 +85,7 @@ class NodeFileSystem implements FileSystem {
   }
 
   async openSegment(path: string, options: SegmentOptions): Promise<MappedFile> {
+    if (this.kind === 'mmap') return await openMappedSegment(path, options)
     const file = await NodeFile.open(path, 'create', options.mode)
     try {
       await extendSegment(file, options.lengthBytes)
@@ -92,6 +97,7 @@ class NodeFileSystem implements FileSystem {
   }
 
   openSegmentSync(path: string, options: SegmentOptions): MappedFile {
+    if (this.kind === 'mmap') return openMappedSegmentSync(path, options)
     const file = NodeFile.openSync(path, 'create', options.mode)
     try {
       extendSegmentSync(file, options.lengthBytes)

@@ -98,10 +98,15 @@ export class NodeFile implements StoreFile {
   }
 
   async write(bytes: Uint8Array, position: number): Promise<void> {
-    await this.#inPool('write', async fd => {
-      let done = 0
-      while (done < bytes.length) done += await writeOnce(fd, bytes, done, position + done)
-    })
+    let done = 0
+    const details = (): object => ({ position, writtenBytes: done })
+    await this.#inPool(
+      'write',
+      async fd => {
+        while (done < bytes.length) done += await writeOnce(fd, bytes, done, position + done)
+      },
+      details,
+    )
   }
 
   writeSync(bytes: Uint8Array, position: number): void {
@@ -153,13 +158,13 @@ export class NodeFile implements StoreFile {
     }
   }
 
-  async #inPool<T>(operation: string, run: (fd: number) => Promise<T>): Promise<T> {
+  async #inPool<T>(operation: string, run: (fd: number) => Promise<T>, details?: () => object): Promise<T> {
     const fd = this.fd
     this.#busy++
     try {
       return await run(fd)
     } catch (thrown) {
-      throw ioError(thrown, operation, this.path)
+      throw ioError(thrown, operation, this.path, { ...details?.() })
     } finally {
       this.#busy--
       if (this.#busy === 0) this.#whenIdle?.()
