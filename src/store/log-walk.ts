@@ -16,7 +16,7 @@ import { RecordCursor } from '../codec/record-cursor.ts'
 import { MAGIC_OFFSET, RECORD_BYTES_MIN } from '../codec/record-layout.ts'
 import type { CommitLog } from './commit-log.ts'
 import type { Claims } from './resync.ts'
-import { claimsOf, LEADING_MAGIC_BYTES, statesPosition } from './resync.ts'
+import { claimsOf, isSizePlausible, LEADING_MAGIC_BYTES, statesPosition } from './resync.ts'
 import type { DamagedRange } from './store-types.ts'
 
 /** What the walk needs of a log. */
@@ -192,8 +192,12 @@ export class LogWalk {
       this.#reason = `a filler of ${this.cursor.fillerBytes} bytes does not end at its segment's end`
       return 'bad'
     }
-    if (at + this.cursor.needBytes <= end && this.#chunkEnd < at + this.cursor.needBytes) return this.cursor.needBytes
-    this.#reason = `a record of ${this.cursor.needBytes} bytes where ${end - at} are left`
+    const { needBytes } = this.cursor
+    const available = this.#chunkEnd - this.#chunkStart
+    if (at + needBytes > end) this.#reason = `a record of ${needBytes} bytes where ${end - at} are left`
+    else if (needBytes <= this.#chunkBytes || isSizePlausible(this.#view, at - this.#chunkStart, available))
+      return needBytes
+    else this.#reason = `a record of ${needBytes} bytes has no room for them in its own lengths`
     return 'bad'
   }
 

@@ -81,6 +81,23 @@ function sumOfLengths(
   return propertiesBytes < 0 || at + next > limit ? undefined : next
 }
 
+/** More than a record has besides its body: hosts of 20 bytes, a topic and properties as long as their lengths can say. */
+const BYTES_BESIDES_BODY_MAX = BODY_LENGTH_OFFSET_IPV4 + 4 + 2 * HOST_IPV6_EXTRA_BYTES + 2 * (2 + 0x7fff)
+
+/**
+ * Whether the record whose head is at index `at` can be as large as it says: without reading all of it, so that one flipped
+ * bit in its total size does not cost the memory it claims. `available` is an index too.
+ */
+export function isSizePlausible(view: DataView, at: number, available: number): boolean {
+  const sysFlag = view.getInt32(at + SYS_FLAG_OFFSET)
+  const bornExtra = (sysFlag & BORN_HOST_IPV6_FLAG) === 0 ? 0 : HOST_IPV6_EXTRA_BYTES
+  const storeExtra = (sysFlag & STORE_HOST_IPV6_FLAG) === 0 ? 0 : HOST_IPV6_EXTRA_BYTES
+  const bodyLengthAt = at + BODY_LENGTH_OFFSET_IPV4 + bornExtra + storeExtra
+  if (bodyLengthAt + 4 > available) return true
+  const besides = view.getInt32(at) - view.getInt32(bodyLengthAt)
+  return besides > 0 && besides <= BYTES_BESIDES_BODY_MAX
+}
+
 /** Whether the head at index `at` says that its record is at `physicalOffset`. */
 export function statesPosition(view: DataView, at: number, physicalOffset: number): boolean {
   return readI64(view, at + PHYSICAL_OFFSET_OFFSET) === physicalOffset
