@@ -5,7 +5,7 @@
  */
 import { readI64 } from './bytes.ts'
 import { crc32Combine, crc32OfRange } from './crc.ts'
-import { scanProperties } from './properties-scan.ts'
+import { PROPERTY_DELAY, PROPERTY_TAGS, propertyValue } from './properties.ts'
 import { hasRecordCrc, matchesRecordCrc, RECORD_CRC_BYTES } from './record-crc.ts'
 import { READABLE_RECORD_BYTES_MAX } from './record-fields.ts'
 import {
@@ -127,6 +127,11 @@ export class RecordCursor {
     return this.#check(view, at, checks)
   }
 
+  /** The buffer that was read, into which the indexes above lead. */
+  get bytes(): Buffer {
+    return this.#bytes
+  }
+
   /** The properties as text. FORMAT section 3. */
   get properties(): string {
     this.#properties ??= this.#bytes.toString('utf8', this.propertiesStart, this.propertiesStart + this.propertiesBytes)
@@ -135,8 +140,9 @@ export class RecordCursor {
 
   /** What the consume queue keeps of the tags, or of a delay. FORMAT section 3. */
   get tagsCode(): number {
-    const found = scanProperties(this.#bytes, this.propertiesStart, this.propertiesStart + this.propertiesBytes)
-    return recordTagsCode(this.topic, found.tags, found.delay, this.storeTimestamp)
+    const { properties } = this
+    const tags = propertyValue(properties, PROPERTY_TAGS)
+    return recordTagsCode(this.topic, tags, propertyValue(properties, PROPERTY_DELAY), this.storeTimestamp)
   }
 
   /** The body; a view of the buffer that was read. */
