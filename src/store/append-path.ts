@@ -26,7 +26,7 @@ export type AppendParts = {
   readonly offsets: QueueOffsets
   readonly clock: Clock
   readonly bounds: AppendBounds
-  /** Largest sum of an append unit's record sizes. */
+  /** Largest record, and largest sum of an append unit's records: what one segment holds. */
   readonly unitBytesMax: number
   readonly dispatched: () => number
   /** Throws where the store takes nothing now: closed, failed, read-only, disk too full. */
@@ -63,6 +63,7 @@ export class AppendPath {
     const { checkOpen, encoder, log } = this.#parts
     checkOpen()
     const sizeBytes = encoder.prepare(record)
+    if (sizeBytes > this.#parts.unitBytesMax) this.#refuseSize(sizeBytes)
     this.#admit(sizeBytes)
     const at = this.#room(sizeBytes)
     const result = this.#encode(record, at, log.appended, sizeBytes)
@@ -79,7 +80,7 @@ export class AppendPath {
     if (count === 0) return []
     const sizes = records.map((record, i) => encoder.prepare(record, { index: i + 1, count }))
     const total = sizes.reduce((sum, size) => sum + size, 0)
-    this.#checkUnitFits(total)
+    if (total > this.#parts.unitBytesMax) this.#refuseSize(total)
     this.#admit(total)
     const at = this.#room(total)
     const results: PutResult[] = []
@@ -120,15 +121,14 @@ export class AppendPath {
     }
   }
 
-  #checkUnitFits(total: number): void {
+  #refuseSize(actual: number): never {
     const limit = this.#parts.unitBytesMax
-    if (total <= limit) return
     throw new PocketMQError(
       'MESSAGE_TOO_LARGE',
-      `these records take ${total} bytes together, and ${limit} fit in one step`,
+      `this takes ${actual} bytes in the log, and a segment holds ${limit}`,
       {
-        hint: 'Split the batch, or open a new folder with larger segments.',
-        details: { field: 'batch', limit, actual: total },
+        hint: 'Split the batch or the message, or open a new folder with larger segments.',
+        details: { field: 'record', limit, actual },
       },
     )
   }

@@ -54,7 +54,7 @@ describe('settings', () => {
   ])('refuse %j and name the option', (given, option) => {
     const error = failure(given)
     expect(error.code).toBe('POCKETMQ_INVALID_ARGUMENT')
-    expect(error.details['option']).toBe(option)
+    expect(error.details.option).toBe(option)
     expect(error.hint).not.toBe('')
   })
 
