@@ -73,7 +73,9 @@ export type Expected = {
 
 /** What RocketMQ reads from the store, line by line as it was recorded. */
 export function expected(name: StoreName): Expected {
-  const lines = readFileSync(join(GOLDEN, name, 'expected.jsonl'), 'utf8').trimEnd().split('\n')
+  const lines = readFileSync(join(GOLDEN, name, 'expected.jsonl'), 'utf8')
+    .trimEnd()
+    .split('\n')
   const all = lines.map(line => JSON.parse(line) as QueueLine | MessageLine | TimeLine | KeyLine)
   return {
     queues: all.filter(line => line.t === 'queue'),
@@ -90,7 +92,11 @@ const SHOWN_MAX = 10
  * Compares two lists of plain objects as multisets ordered by `keyOf`: what is missing, what is there too much,
  * and field by field what differs. Empty where they are equal.
  */
-export function differences<T extends object>(actual: readonly object[], wanted: readonly T[], keyOf: (line: T) => string): string[] {
+export function differences<T extends object>(
+  actual: readonly object[],
+  wanted: readonly T[],
+  keyOf: (line: T) => string,
+): string[] {
   const report: string[] = []
   const left = new Map(actual.map(line => [keyOf(line as T), line as Record<string, unknown>]))
   if (left.size !== actual.length) report.push(`${actual.length - left.size} lines are there twice`)
