@@ -1,0 +1,317 @@
+/**
+ * All consume queues of a folder: `consumequeue/<topic>/<queueId>/`.   RocketMQ: ConsumeQueueStore.
+ * Whatever changes files runs one after the other; `put` and reading never wait for it.
+ */
+import { assert } from '../base/assert.ts'
+import type { Clock } from '../base/clock.ts'
+import { nextTurn } from '../base/turns.ts'
+import { CONSUME_QUEUE_ENTRY_BYTES } from '../codec/consume-queue-entry.ts'
+import { isUsableTopic } from '../codec/topic-bytes.ts'
+import type { FileSystem } from '../files/file-system.ts'
+import { parseSegmentName } from '../files/segment-names.ts'
+import type { QueueContext } from './consume-queue.ts'
+import { ConsumeQueue } from './consume-queue.ts'
+import { OpenFiles } from './open-files.ts'
+
+/** Where the queues lie and how their files are made. */
+export type ConsumeQueuesOptions = {
+  readonly fileSystem: FileSystem
+  /** The store's folder. */
+  readonly dir: string
+  /** Entries of one file: what the existing files have, else the setting. */
+  readonly entriesPerFile: number
+  /** Permissions of new folders; files get the same without x. */
+  readonly mode: number
+  readonly clock: Clock
+  /** What is put stays in memory, and nothing on disk changes. */
+  readonly readOnly?: boolean
+  /** First byte of the log. Default 0. */
+  readonly logMinOffset?: number
+  readonly onEvent?: (name: string, details: Readonly<Record<string, unknown>>) => void
+}
+
+/** Descriptors kept open. */
+const OPEN_FILES_MAX = 256
+/** Folders listed at a time: enough to keep the thread pool busy. */
+const LISTINGS_AT_A_TIME = 16
+/** Files flushed at a time: leaves half of Node's thread pool to the log. */
+const FLUSHES_AT_A_TIME = 2
+/** How long files are written, cut or looked up before the event loop gets its turn. */
+const TURN_MS = 2
+/** Entries in memory from which on they are written out: 16 MB. */
+const UNWRITTEN_ENTRIES_HIGH = 800_000
+
+/** Longest name of a folder, in bytes. */
+const FOLDER_NAME_BYTES_MAX = 255
+const QUEUE_ID = /^(0|[1-9]\d{0,9})$/
+const QUEUE_ID_MAX = 0x7fffffff
+
+/** The consume queues of a folder. */
+export class ConsumeQueues {
+  /** Topics with a batch consume queue, which has another form and is not kept here. */
+  readonly batchTopics: Set<string> = new Set()
+  readonly #fileSystem: FileSystem
+  readonly #mode: number
+  readonly #clock: Clock
+  readonly #context: QueueContext
+  readonly #topics = new Map<string, Map<number, ConsumeQueue>>()
+  #dirty = new Set<ConsumeQueue>()
+  /** Queues that were dirty at the last flush: those still idle at the next one give back their memory. */
+  #warm = new Set<ConsumeQueue>()
+  #tail: Promise<unknown> = Promise.resolve()
+  /** The queue asked for last. */
+  #lastTopic = ''
+  #lastQueues: Map<number, ConsumeQueue> = new Map()
+
+  private constructor(options: ConsumeQueuesOptions) {
+    const { fileSystem, mode, entriesPerFile, readOnly = false } = options
+    this.#fileSystem = fileSystem
+    this.#mode = mode
+    this.#clock = options.clock
+    this.#context = {
+      folder: `${options.dir}/consumequeue`,
+      entriesPerFile,
+      files: new OpenFiles(fileSystem, mode & 0o666, OPEN_FILES_MAX),
+      isReadOnly: readOnly,
+      logMinOffset: options.logMinOffset ?? 0,
+      unwrittenEntries: 0,
+      markDirty: queue => {
+        queue.isDirty = true
+        this.#dirty.add(queue)
+      },
+      onEvent: options.onEvent ?? (() => undefined),
+    }
+  }
+
+  /** Lists the queues and their files. Changes nothing on disk. */
+  static async open(options: ConsumeQueuesOptions): Promise<ConsumeQueues> {
+    const queues = new ConsumeQueues(options)
+    await queues.#list()
+    for (const entry of await options.fileSystem.list(`${options.dir}/batchconsumequeue`)) {
+      if (entry.isFolder && isFolderName(entry.name)) queues.batchTopics.add(entry.name)
+    }
+    return queues
+  }
+
+  /** Whether there can be a queue of this name: it is a folder that stays inside `consumequeue`. */
+  static canHold(topic: string, queueId: number): boolean {
+    return isFolderName(topic) && Number.isInteger(queueId) && queueId >= 0 && queueId <= QUEUE_ID_MAX
+  }
+
+  /** The queue, or undefined where nothing was ever put into it. */
+  queue(topic: string, queueId: number): ConsumeQueue | undefined {
+    if (topic === this.#lastTopic) return this.#lastQueues.get(queueId)
+    const queues = this.#topics.get(topic)
+    if (queues === undefined) return undefined
+    this.#lastTopic = topic
+    this.#lastQueues = queues
+    return queues.get(queueId)
+  }
+
+  /** The queue, made where it is new; its files are made when entries are written to them. */
+  obtain(topic: string, queueId: number): ConsumeQueue {
+    return this.queue(topic, queueId) ?? this.#add(topic, queueId, [])
+  }
+
+  /** Every queue, in no particular order. */
+  *all(): Generator<ConsumeQueue> {
+    for (const queues of this.#topics.values()) yield* queues.values()
+  }
+
+  /** Queues of one topic. */
+  ofTopic(topic: string): ConsumeQueue[] {
+    return [...(this.#topics.get(topic)?.values() ?? [])]
+  }
+
+  get entriesPerFile(): number {
+    return this.#context.entriesPerFile
+  }
+
+  /** Bytes of entries that are only in memory. */
+  get unwrittenBytes(): number {
+    return this.#context.unwrittenEntries * CONSUME_QUEUE_ENTRY_BYTES
+  }
+
+  /** So many entries wait in memory that whoever puts more should let `writeOut` run first. */
+  get isFull(): boolean {
+    return this.#context.unwrittenEntries >= UNWRITTEN_ENTRIES_HIGH && !this.#context.isReadOnly
+  }
+
+  /** Looks up the end of every queue, and finds what a broker left behind; `queue.maxQueueOffset` does it for one. */
+  async lookUpAll(): Promise<void> {
+    let startedMs = this.#clock.monotonicMs()
+    for (const queue of this.all()) {
+      queue.lookUp()
+      if (this.#clock.monotonicMs() - startedMs < TURN_MS) continue
+      await nextTurn()
+      startedMs = this.#clock.monotonicMs()
+    }
+  }
+
+  /** Every entry put before the call is in the page cache when it resolves. */
+  writeOut(): Promise<void> {
+    return this.#exclusively(() => this.#writeOut([...this.#dirty]))
+  }
+
+  /** Every entry put before the call is on the device when it resolves, with its file's name. */
+  flush(): Promise<void> {
+    return this.#exclusively(async () => {
+      const dirty = [...this.#dirty]
+      await this.#writeOut(dirty)
+      for (const queue of dirty) {
+        if (queue.unwrittenEntries > 0) continue
+        this.#dirty.delete(queue)
+        queue.isDirty = false
+      }
+      await eachAtATime(FLUSHES_AT_A_TIME, dirty, queue => this.#flushQueue(queue))
+      for (const queue of this.#warm) if (!queue.isDirty && !dirty.includes(queue)) queue.releaseMemory()
+      this.#warm = new Set(dirty)
+    })
+  }
+
+  /** Removes every entry of a record at or beyond `physicalOffset`; durable after the next `flush`. Answers how many went. */
+  cutAt(physicalOffset: number): Promise<number> {
+    return this.#exclusively(async () => {
+      let removed = 0
+      for (const queue of this.all()) removed += await queue.cutAt(physicalOffset, this.#removeFile)
+      return removed
+    })
+  }
+
+  /** The log begins at `logMinOffset` now; each queue's `minQueueOffset` follows when it is asked for. */
+  correctMin(logMinOffset: number): void {
+    this.#context.logMinOffset = logMinOffset
+  }
+
+  /** Removes files whose entries all point below the log's begin. RocketMQ: CleanConsumeQueueService. */
+  removeFilesBelow(logMinOffset: number): Promise<void> {
+    this.correctMin(logMinOffset)
+    return this.#exclusively(async () => {
+      for (const queue of this.all()) {
+        if ((await queue.removeDeadFiles(this.#removeFile)) > 0) await this.#flushNames(queue)
+      }
+    })
+  }
+
+  /** Removes the queues of a topic with their files, durably. What is put under that name afterwards is a new queue. */
+  drop(topic: string): Promise<void> {
+    const queues = this.ofTopic(topic)
+    this.#topics.delete(topic)
+    this.#lastTopic = ''
+    this.#lastQueues = new Map()
+    const folders = queues.map(queue => ({ folder: queue.folder, paths: queue.filePaths() }))
+    for (const queue of queues) {
+      this.#dirty.delete(queue)
+      this.#warm.delete(queue)
+      queue.discard()
+    }
+    return this.#exclusively(() => this.#removeFolders(topic, folders))
+  }
+
+  /** Closes files. What was not flushed stays unwritten: recovery would write it again. */
+  async close(): Promise<void> {
+    await this.#tail
+    await this.#context.files.close()
+  }
+
+  // ---- inside ----------------------------------------------------------------------------------------------------------
+
+  async #list(): Promise<void> {
+    const { folder } = this.#context
+    const topics = await this.#fileSystem.list(folder)
+    const names = topics.flatMap(entry => (entry.isFolder && isFolderName(entry.name) ? entry.name : []))
+    await eachAtATime(LISTINGS_AT_A_TIME, names, async topic => {
+      for (const entry of await this.#fileSystem.list(`${folder}/${topic}`)) {
+        if (!entry.isFolder || !QUEUE_ID.test(entry.name) || Number(entry.name) > QUEUE_ID_MAX) continue
+        this.#add(topic, Number(entry.name), await this.#listFiles(`${folder}/${topic}/${entry.name}`))
+      }
+    })
+  }
+
+  async #listFiles(folder: string): Promise<number[]> {
+    const starts: number[] = []
+    for (const entry of await this.#fileSystem.list(folder)) {
+      const position = entry.isFolder ? undefined : parseSegmentName(entry.name)
+      const start = position === undefined ? undefined : position / CONSUME_QUEUE_ENTRY_BYTES
+      if (start !== undefined && start % this.#context.entriesPerFile === 0) starts.push(start)
+      else if (!entry.isFolder) this.#context.onEvent('stray-file', { path: `${folder}/${entry.name}` })
+    }
+    return starts.sort((a, b) => a - b)
+  }
+
+  #add(topic: string, queueId: number, files: readonly number[]): ConsumeQueue {
+    assert(ConsumeQueues.canHold(topic, queueId), 'a queue is made for a legal topic')
+    let queues = this.#topics.get(topic)
+    if (queues === undefined) {
+      queues = new Map()
+      this.#topics.set(topic, queues)
+    }
+    const queue = new ConsumeQueue(this.#context, topic, queueId, files)
+    queues.set(queueId, queue)
+    return queue
+  }
+
+  async #writeOut(queues: readonly ConsumeQueue[]): Promise<void> {
+    if (this.#context.isReadOnly) return
+    let startedMs = this.#clock.monotonicMs()
+    for (const queue of queues) {
+      if (queue.unwrittenEntries === 0) continue
+      if (!queue.hasFolder) {
+        await this.#fileSystem.ensureFolder(queue.folder, this.#mode)
+        queue.hasFolder = true
+      }
+      queue.writeOut()
+      if (this.#clock.monotonicMs() - startedMs < TURN_MS) continue
+      await nextTurn()
+      startedMs = this.#clock.monotonicMs()
+    }
+  }
+
+  async #flushQueue(queue: ConsumeQueue): Promise<void> {
+    if (this.#context.isReadOnly) return
+    await queue.flush(this.#removeFile)
+    await this.#flushNames(queue)
+  }
+
+  async #flushNames(queue: ConsumeQueue): Promise<void> {
+    if (!queue.hasNewNames) return
+    queue.hasNewNames = false
+    await this.#fileSystem.flushFolder(queue.folder)
+  }
+
+  readonly #removeFile = async (path: string): Promise<void> => {
+    await this.#context.files.forget(path)
+    await this.#fileSystem.remove(path)
+  }
+
+  async #removeFolders(topic: string, queues: readonly { folder: string; paths: readonly string[] }[]): Promise<void> {
+    if (this.#context.isReadOnly) return
+    for (const { folder, paths } of queues) {
+      for (const path of paths) await this.#removeFile(path)
+      await this.#fileSystem.removeFolder(folder)
+    }
+    await this.#fileSystem.removeFolder(`${this.#context.folder}/${topic}`)
+    await this.#fileSystem.flushFolder(this.#context.folder)
+  }
+
+  /** One change of files at a time, in the order asked for; a failure is its caller's and does not stop the next. */
+  #exclusively<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#tail.then(work, work)
+    this.#tail = result.catch(() => undefined)
+    return result
+  }
+}
+
+function isFolderName(topic: string): boolean {
+  return isUsableTopic(topic) && Buffer.byteLength(topic) <= FOLDER_NAME_BYTES_MAX
+}
+
+/** Runs `work` on each item, so many at a time; the first failure is thrown when all under way are done. */
+async function eachAtATime<T>(limit: number, items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+  let next = 0
+  const worker = async (): Promise<void> => {
+    while (next < items.length) await work(items[next++] as T)
+  }
+  const outcomes = await Promise.allSettled(Array.from({ length: Math.min(limit, items.length) }, worker))
+  for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason
+}

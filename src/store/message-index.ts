@@ -1,0 +1,349 @@
+/**
+ * The key index of a folder: `index/<local time>`, newest file last.   RocketMQ: IndexService.
+ * It answers with places in the log where a key may be; whoever asks compares keys, for the index keeps only hashes.
+ */
+import type { Clock } from '../base/clock.ts'
+import { nextTurn, TurnBudget } from '../base/turns.ts'
+import { DispatchScan, javaHashOfUtf8 } from '../codec/dispatch-scan.ts'
+import type { IndexHeader, IndexSizes } from '../codec/index-layout.ts'
+import {
+  INDEX_FIRST_ENTRY,
+  INDEX_HEADER_BYTES,
+  indexFileBytes,
+  indexKeyHash,
+  readIndexHeader,
+} from '../codec/index-layout.ts'
+import { javaHashCode } from '../codec/java-hash.ts'
+import { TRANSACTION_MASK, TRANSACTION_ROLLBACK } from '../codec/record-layout.ts'
+import type { FileSystem } from '../files/file-system.ts'
+import { chainCandidates } from './index-chain.ts'
+import type { IndexContext } from './index-file.ts'
+import { IndexFile } from './index-file.ts'
+import { indexFileName, nextIndexFileName } from './index-names.ts'
+import { OpenFiles } from './open-files.ts'
+import type { DispatchRequest } from './store-types.ts'
+
+/** Where the index lies and how its files are made. */
+export type MessageIndexOptions = {
+  readonly fileSystem: FileSystem
+  /** The store's folder. */
+  readonly dir: string
+  /** Of existing files, else the settings. */
+  readonly slots: number
+  readonly entries: number
+  readonly clock: Clock
+  /** Permissions of new folders; files get the same without x. */
+  readonly mode: number
+  /** What is put stays in memory, and nothing on disk changes. */
+  readonly readOnly?: boolean
+  readonly onEvent?: (name: string, details: Readonly<Record<string, unknown>>) => void
+}
+
+/** Which records to look for. */
+export type IndexQuery = {
+  /** Epoch milliseconds, both included. */
+  readonly fromMs: number
+  readonly toMs: number
+  /** Bounds the answer. */
+  readonly max: number
+}
+
+const OPEN_FILES_MAX = 16
+const SPACE = 0x20
+/** Entries in memory from which on they are written out: 16 MB. */
+const UNWRITTEN_ENTRIES_HIGH = 800_000
+const TURN_MS = 2
+/** Topics whose hash is remembered. */
+const TOPIC_HASHES_MAX = 65_536
+
+/** The key index. */
+export class MessageIndex {
+  readonly #fileSystem: FileSystem
+  readonly #folder: string
+  readonly #mode: number
+  readonly #clock: Clock
+  readonly #context: IndexContext
+  readonly #onEvent: (name: string, details: Readonly<Record<string, unknown>>) => void
+  /** Oldest first; entries are put into the last. */
+  #files: IndexFile[] = []
+  #active: IndexFile | undefined
+  #indexedUpTo = 0
+  #flushedTimestamp = 0
+  #hasUnusableFiles = false
+  #hasFolder = false
+  #hasNewNames = false
+  #tail: Promise<unknown> = Promise.resolve()
+  readonly #scan = new DispatchScan()
+  readonly #topicHashes = new Map<string, number>()
+  #lastTopic = ''
+  #lastTopicHash = 0
+
+  private constructor(options: MessageIndexOptions) {
+    const { fileSystem, mode, clock, slots, entries, readOnly = false } = options
+    const budget = new TurnBudget(clock, TURN_MS)
+    this.#fileSystem = fileSystem
+    this.#folder = `${options.dir}/index`
+    this.#mode = mode
+    this.#clock = clock
+    this.#onEvent = options.onEvent ?? (() => undefined)
+    this.#context = {
+      sizes: { slots, entries },
+      files: new OpenFiles(fileSystem, mode & 0o666, OPEN_FILES_MAX),
+      isReadOnly: readOnly,
+      pause: async () => {
+        if (budget.isSpent()) await nextTurn()
+      },
+    }
+  }
+
+  /** Reads the headers of the files that are there. Changes nothing on disk. */
+  static async open(options: MessageIndexOptions): Promise<MessageIndex> {
+    const index = new MessageIndex(options)
+    await index.#load()
+    return index
+  }
+
+  /** Every record that starts below is in the index as far as it has keys. */
+  get indexedUpTo(): number {
+    return this.#indexedUpTo
+  }
+
+  /** storeTimestamp of the last record in a full file that is on the device. RocketMQ: indexMsgTimestamp. */
+  get flushedTimestamp(): number {
+    return this.#flushedTimestamp
+  }
+
+  /** Whether files were left out because their length or header cannot be read with the sizes given: old keys are not found. */
+  get hasUnusableFiles(): boolean {
+    return this.#hasUnusableFiles
+  }
+
+  get sizes(): IndexSizes {
+    return this.#context.sizes
+  }
+
+  /** So many entries wait in memory that whoever puts more should let `writeOut` run first. */
+  get isFull(): boolean {
+    if (this.#context.isReadOnly) return false
+    let unwritten = 0
+    for (let i = this.#files.length - 1; i >= 0 && (this.#files[i] as IndexFile).isDirty; i--) {
+      unwritten += (this.#files[i] as IndexFile).unwrittenEntries
+    }
+    return unwritten >= UNWRITTEN_ENTRIES_HIGH
+  }
+
+  /** Puts the keys of a record: UNIQ_KEY, then each of KEYS. A record that is in the index already is left out. */
+  put(request: DispatchRequest): void {
+    const bytes = Buffer.from(request.properties)
+    this.#scan.scan(bytes, 0, bytes.length)
+    this.putScanned(request, bytes, this.#scan)
+  }
+
+  /** The same for properties that were looked at where they lie; `scan` is of `bytes`. */
+  putScanned(
+    record: Pick<DispatchRequest, 'topic' | 'physicalOffset' | 'storeTimestamp' | 'sysFlag'>,
+    bytes: Uint8Array,
+    scan: DispatchScan,
+  ): void {
+    const { topic, physicalOffset, storeTimestamp } = record
+    if (physicalOffset < this.#indexedUpTo) return
+    this.#indexedUpTo = physicalOffset + 1
+    if ((record.sysFlag & TRANSACTION_MASK) === TRANSACTION_ROLLBACK) return
+    const seed = topic === this.#lastTopic ? this.#lastTopicHash : this.#hashOfTopic(topic)
+    if (scan.uniqueKeyEnd > 0) {
+      const hash = javaHashOfUtf8(seed, bytes, scan.uniqueKeyStart, scan.uniqueKeyEnd)
+      this.#putHash(hash, physicalOffset, storeTimestamp)
+    }
+    for (let at = scan.keysStart; at < scan.keysEnd; at++) {
+      let end = at
+      while (end < scan.keysEnd && bytes[end] !== SPACE) end++
+      if (end > at) this.#putHash(javaHashOfUtf8(seed, bytes, at, end), physicalOffset, storeTimestamp)
+      at = end
+    }
+  }
+
+  /** Places where records with this key may start, newest first, each once; entries know whole seconds only. */
+  async *candidates(topic: string, key: string, fromMs: number, toMs: number): AsyncGenerator<number> {
+    const keyHash = indexKeyHash(topic, key)
+    for (const file of [...this.#files].reverse()) {
+      const { beginTimestamp, endTimestamp } = file.header
+      if (file.isEmpty || beginTimestamp > toMs || endTimestamp < fromMs) continue
+      yield* chainCandidates(file, keyHash, fromMs, toMs)
+    }
+  }
+
+  /** The first `max` of `candidates`. */
+  async query(topic: string, key: string, { fromMs, toMs, max }: IndexQuery): Promise<number[]> {
+    const found: number[] = []
+    if (max <= 0) return found
+    for await (const physicalOffset of this.candidates(topic, key, fromMs, toMs)) {
+      found.push(physicalOffset)
+      if (found.length >= max) break
+    }
+    return found
+  }
+
+  /** Puts entries into the page cache, to free memory. */
+  writeOut(): Promise<void> {
+    return this.#exclusively(() => this.#writeOut(false))
+  }
+
+  /** Every key put before the call is on the device when it resolves. */
+  flush(): Promise<void> {
+    return this.#exclusively(async () => {
+      await this.#writeOut(true)
+      for (const file of this.#files) {
+        await file.flush()
+        if (!file.isFull || file.isDirty) continue
+        this.#flushedTimestamp = Math.max(this.#flushedTimestamp, file.header.endTimestamp)
+        if (file !== this.#active) file.releaseMemory()
+      }
+      await this.#flushNames()
+    })
+  }
+
+  /**
+   * Forgets records at or beyond `physicalOffset`, and mends what a crash left of the newest file. For recovery; durable
+   * after the next `flush`.
+   */
+  dropFrom(physicalOffset: number): Promise<void> {
+    return this.#exclusively(async () => {
+      for (let last = this.#files.at(-1); last !== undefined; last = this.#files.at(-1)) {
+        if (!last.isEmpty && last.header.beginPhysicalOffset < physicalOffset) {
+          if (!last.isFull || last.header.endPhysicalOffset >= physicalOffset) await last.cutAt(physicalOffset)
+          if (!last.isEmpty) break
+        }
+        await this.#removeFile(this.#files.pop() as IndexFile)
+      }
+      await this.#flushNames()
+      this.#active = this.#files.at(-1)
+      this.#indexedUpTo = Math.min(physicalOffset, this.#lastIndexed())
+    })
+  }
+
+  /** Removes files whose records are all below the log's begin; never the last. RocketMQ: IndexService.deleteExpiredFile. */
+  removeFilesBelow(logMinOffset: number): Promise<void> {
+    return this.#exclusively(async () => {
+      for (let oldest = this.#files[0]; oldest !== undefined && this.#files.length > 1; oldest = this.#files[0]) {
+        if (oldest.header.endPhysicalOffset >= logMinOffset) break
+        this.#files.shift()
+        await this.#removeFile(oldest)
+      }
+      await this.#flushNames()
+    })
+  }
+
+  /** Closes files. What was not flushed stays unwritten: recovery would index it again. */
+  async close(): Promise<void> {
+    await this.#tail
+    await this.#context.files.close()
+  }
+
+  // ---- inside ----------------------------------------------------------------------------------------------------------
+
+  async #load(): Promise<void> {
+    const entries = await this.#fileSystem.list(this.#folder)
+    this.#hasFolder = entries.length > 0
+    const names = entries.flatMap(entry => (!entry.isFolder && /^\d{17}$/.test(entry.name) ? entry.name : [])).sort()
+    const paths = names.map(name => `${this.#folder}/${name}`)
+    const headers = await Promise.all(paths.map(path => this.#readHeader(path)))
+    for (const [i, header] of headers.entries()) {
+      if (header === undefined) {
+        this.#hasUnusableFiles = true
+        this.#onEvent('index-file-unusable', { path: paths[i] })
+      } else this.#files.push(new IndexFile(this.#context, paths[i] as string, header, true))
+    }
+    this.#active = this.#files.at(-1)
+    this.#indexedUpTo = this.#lastIndexed()
+    for (const file of this.#files) {
+      if (file.isFull) this.#flushedTimestamp = Math.max(this.#flushedTimestamp, file.header.endTimestamp)
+    }
+  }
+
+  async #readHeader(path: string): Promise<IndexHeader | undefined> {
+    const bytes = Buffer.alloc(INDEX_HEADER_BYTES)
+    const how = this.#context.isReadOnly ? 'read' : 'write'
+    return await this.#context.files.use(path, how, async file => {
+      // RocketMQ extends a shorter file; one of another length was made with other sizes.
+      if ((await file.sizeBytes()) !== indexFileBytes(this.#context.sizes)) return undefined
+      await file.read(bytes, 0)
+      return readIndexHeader(new DataView(bytes.buffer, bytes.byteOffset, bytes.length), 0, this.#context.sizes)
+    })
+  }
+
+  #lastIndexed(): number {
+    for (let i = this.#files.length - 1; i >= 0; i--) {
+      const file = this.#files[i] as IndexFile
+      if (!file.isEmpty) return file.header.endPhysicalOffset + 1
+    }
+    return 0
+  }
+
+  #hashOfTopic(topic: string): number {
+    let hash = this.#topicHashes.get(topic)
+    if (hash === undefined) {
+      hash = javaHashCode(`${topic}#`)
+      if (this.#topicHashes.size >= TOPIC_HASHES_MAX) this.#topicHashes.clear()
+      this.#topicHashes.set(topic, hash)
+    }
+    this.#lastTopic = topic
+    this.#lastTopicHash = hash
+    return hash
+  }
+
+  #putHash(hash: number, physicalOffset: number, storeTimestamp: number): void {
+    const active = this.#active
+    const file = active === undefined || active.isFull ? this.#addFile() : active
+    file.put(hash < 0 ? -hash & 0x7fffffff : hash, physicalOffset, storeTimestamp)
+  }
+
+  #addFile(): IndexFile {
+    const before = this.#active
+    const name = nextIndexFileName(indexFileName(this.#clock.nowMs()), before?.path.slice(-17))
+    const header = {
+      beginTimestamp: before?.header.endTimestamp ?? 0,
+      endTimestamp: before?.header.endTimestamp ?? 0,
+      beginPhysicalOffset: before?.header.endPhysicalOffset ?? 0,
+      endPhysicalOffset: before?.header.endPhysicalOffset ?? 0,
+      usedSlots: 0,
+      nextEntry: INDEX_FIRST_ENTRY,
+    }
+    const file = new IndexFile(this.#context, `${this.#folder}/${name}`, header, false)
+    this.#files.push(file)
+    this.#active = file
+    return file
+  }
+
+  async #writeOut(whole: boolean): Promise<void> {
+    if (this.#context.isReadOnly) return
+    for (const file of [...this.#files]) {
+      if (!file.isDirty) continue
+      if (!this.#hasFolder) {
+        await this.#fileSystem.ensureFolder(this.#folder, this.#mode)
+        this.#hasFolder = true
+      }
+      if (!file.isCreated) this.#hasNewNames = true
+      await file.writeOut(whole || file !== this.#active)
+    }
+  }
+
+  async #removeFile(file: IndexFile): Promise<void> {
+    if (this.#context.isReadOnly) return
+    await this.#context.files.forget(file.path)
+    await this.#fileSystem.remove(file.path)
+    this.#hasNewNames = true
+  }
+
+  async #flushNames(): Promise<void> {
+    if (!this.#hasNewNames) return
+    this.#hasNewNames = false
+    await this.#fileSystem.flushFolder(this.#folder)
+  }
+
+  /** One change of files at a time; a failure is its caller's and does not stop the next. */
+  #exclusively<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#tail.then(work, work)
+    this.#tail = result.catch(() => undefined)
+    return result
+  }
+}
