@@ -1,0 +1,158 @@
+/**
+ * Messages in hand: whose they are, until when, and which receipt ends them. The only timer of the delivery core.
+ * A lease is one hand-out of messages of one queue to one member; its receipt names the pop time, and a message that was
+ * handed out again has another one, so that an old receipt ends nothing.
+ */
+import type { Alarm, Alarms } from './alarms.ts'
+import type { Member } from './member.ts'
+import type { QueueCursor } from './queue-cursor.ts'
+import { formatReceipt, REVIVE_QUEUE_ORDERED } from './receipt-handle.ts'
+
+/** One hand-out. */
+export type Lease = {
+  readonly member: Member
+  readonly cursor: QueueCursor<Lease>
+  readonly popTimeMs: number
+  readonly invisibleMs: number
+  /** Ascending; those that ended stay in the list. */
+  readonly queueOffsets: number[]
+  /** How many of them are still in hand. */
+  left: number
+  /** Monotonic milliseconds. */
+  deadlineMs: number
+  alarm: Alarm | undefined
+}
+
+/** RocketMQ spreads checkpoints over eight revive queues; ours go nowhere, the number is for the grammar. */
+const REVIVE_QUEUES = 8
+
+/** What {@link Leases} needs of its surroundings. */
+export type LeasesOptions = {
+  /** By the monotonic clock. */
+  readonly alarms: Alarms
+  readonly nowMs: () => number
+  readonly brokerName: string
+  /** Its time is over, and these are still in hand. */
+  readonly onExpired: (lease: Lease, queueOffsets: readonly number[]) => void
+}
+
+/** The leases of one group. */
+export class Leases {
+  readonly #options: LeasesOptions
+  readonly #byMember = new Map<Member, Set<Lease>>()
+
+  constructor(options: LeasesOptions) {
+    this.#options = options
+  }
+
+  /** A lease without messages yet. `isAgain`: its messages were in hand before. */
+  begin(member: Member, cursor: QueueCursor<Lease>, invisibleMs: number, isAgain: boolean): Lease {
+    const nowMs = this.#options.nowMs()
+    const popTimeMs = Math.max(nowMs, cursor.lastPopTimeMs + (isAgain ? 1 : 0))
+    cursor.lastPopTimeMs = popTimeMs
+    const deadlineMs = this.#options.alarms.nowMs() + invisibleMs
+    const lease: Lease = {
+      member,
+      cursor,
+      popTimeMs,
+      invisibleMs,
+      queueOffsets: [],
+      left: 0,
+      deadlineMs,
+      alarm: undefined,
+    }
+    lease.alarm = this.#options.alarms.in(invisibleMs, () => this.#ring(lease))
+    let leases = this.#byMember.get(member)
+    if (leases === undefined) {
+      leases = new Set()
+      this.#byMember.set(member, leases)
+    }
+    leases.add(lease)
+    return lease
+  }
+
+  /** Puts a message in hand. */
+  add(lease: Lease, queueOffset: number): void {
+    lease.queueOffsets.push(queueOffset)
+    lease.left++
+    lease.member.inFlight++
+    lease.cursor.hold(queueOffset, lease)
+  }
+
+  /** The lease that a receipt of this pop time holds the message by; undefined where it is nobody's, or somebody else's. */
+  find(cursor: QueueCursor<Lease>, queueOffset: number, popTimeMs: number): Lease | undefined {
+    const lease = cursor.inFlight.get(queueOffset)
+    return lease !== undefined && lease.popTimeMs === popTimeMs ? lease : undefined
+  }
+
+  /** One of its messages is no longer in hand; what becomes of it is the caller's. */
+  drop(lease: Lease): void {
+    lease.left--
+    lease.member.inFlight--
+    if (lease.left === 0) this.#end(lease)
+  }
+
+  /** Its messages are worked on one after the other: the time of the next one starts now. */
+  extend(lease: Lease): void {
+    lease.deadlineMs = this.#options.alarms.nowMs() + lease.invisibleMs
+  }
+
+  /** Leases of a member. */
+  of(member: Member): readonly Lease[] {
+    return [...(this.#byMember.get(member) ?? [])]
+  }
+
+  /** Messages of a lease that are still in hand by it. */
+  open(lease: Lease): number[] {
+    return lease.queueOffsets.filter(queueOffset => lease.cursor.inFlight.get(queueOffset) === lease)
+  }
+
+  /** The receipt of a lease's first message. */
+  receipt(lease: Lease, isRetry: boolean): string {
+    const { cursor, popTimeMs, invisibleMs, queueOffsets, member } = lease
+    const startOffset = queueOffsets[0] as number
+    const isOrdered = member.registration.order !== 'none'
+    const reviveQueueId = isOrdered ? REVIVE_QUEUE_ORDERED : cursor.queueId % REVIVE_QUEUES
+    const { brokerName } = this.#options
+    const { queueId } = cursor
+    const shown = Number.isFinite(invisibleMs) ? invisibleMs : Number.MAX_SAFE_INTEGER
+    return formatReceipt({
+      startOffset,
+      popTimeMs,
+      invisibleMs: shown,
+      reviveQueueId,
+      isRetry,
+      brokerName,
+      queueId,
+      queueOffset: startOffset,
+    })
+  }
+
+  /** Ends a lease whatever it still holds: its queue was reset. */
+  forget(lease: Lease): void {
+    lease.member.inFlight -= lease.left
+    lease.left = 0
+    this.#end(lease)
+  }
+
+  /** All of them. */
+  *all(): IterableIterator<Lease> {
+    for (const leases of this.#byMember.values()) yield* leases
+  }
+
+  #end(lease: Lease): void {
+    this.#options.alarms.cancel(lease.alarm)
+    const leases = this.#byMember.get(lease.member)
+    leases?.delete(lease)
+    if (leases?.size === 0) this.#byMember.delete(lease.member)
+  }
+
+  #ring(lease: Lease): void {
+    const leftMs = lease.deadlineMs - this.#options.alarms.nowMs()
+    if (leftMs > 0) {
+      lease.alarm = this.#options.alarms.in(leftMs, () => this.#ring(lease))
+      return
+    }
+    this.#options.onExpired(lease, this.open(lease))
+  }
+}
