@@ -1,0 +1,141 @@
+/**
+ * Walks the log from a border of records on and makes its queue entries and keys again, entry k at slot k, trusting none that
+ * is there. For recovery, and for the follow-up of a read-only view.
+ */
+import { PROPERTY_PMQ_UNIT, propertyValue } from '../codec/properties.ts'
+import type { CommitLog } from './commit-log.ts'
+import { LogWalk } from './log-walk.ts'
+import { QueueExpectations } from './queue-expectations.ts'
+import { FOREIGN_CHECKS, OPEN_END } from './record-checks.ts'
+import { RecordDispatch } from './record-dispatch.ts'
+import type { RecoveryParts } from './recovery.ts'
+import type { RecoveryPlan } from './recovery-plan.ts'
+import type { DamagedRange } from './store-types.ts'
+
+/** What the walk found. */
+export type LogRebuild = {
+  /** End of the last record that counts. */
+  readonly end: number
+  readonly scannedBytes: number
+  /** Records whose queue had no entry for them. */
+  readonly redispatched: number
+  readonly damaged: readonly DamagedRange[]
+  /** Newest storeTimestamp seen; 0 where no record was. */
+  readonly lastStoreTimestamp: number
+  /** First record that another writer appended after our last; undefined where there is none. */
+  readonly foreignFrom: number | undefined
+  readonly notes: readonly string[]
+}
+
+type Progress = {
+  redispatched: number
+  lastStoreTimestamp: number
+  foreignFrom: number | undefined
+  /** Start of the last record, -1 before the first. */
+  lastStart: number
+  readonly damaged: DamagedRange[]
+}
+
+/** Ranges told of one by one; the rest is counted. Bounds the report of a log that is damaged all over. */
+const DAMAGED_MAX = 10_000
+
+/** Dispatches the log again from the plan's start to its end. */
+export async function rebuildFromLog(parts: RecoveryParts, plan: RecoveryPlan): Promise<LogRebuild> {
+  const { log, queues, index, isDropped, onEvent } = parts
+  await index.dropFrom(plan.from)
+  const expected = new QueueExpectations(queues, plan.from === 0)
+  const records = new RecordDispatch({ queues, index, isDropped, onDispatch: () => undefined, onEvent })
+  const filesEnd = log.filesEnd
+  const walk = new LogWalk(log, {
+    from: plan.from,
+    limit: () => filesEnd,
+    checks: plan.checks,
+    wholeTo: plan.wholeTo,
+    beyond: plan.beyond,
+    accepts: (cursor, damageStart) => expected.accepts(cursor, damageStart),
+  })
+  const progress: Progress = {
+    redispatched: 0,
+    lastStoreTimestamp: 0,
+    foreignFrom: undefined,
+    lastStart: -1,
+    damaged: [],
+  }
+  for (let step = walk.step(); step !== 'end'; step = walk.step()) {
+    if (step === 'starved') await walk.fill()
+    else if (step === 'damage') noteDamage(parts, walk, progress)
+    else if (step === 'record') {
+      noteRecord(parts, plan, walk, progress)
+      expected.note(walk.cursor)
+      records.dispatch(walk.cursor)
+      if (queues.isFull) await queues.writeOut()
+      if (index.isFull) await index.writeOut()
+    }
+  }
+  const end = await wholeUnitsEnd(parts, plan, walk.position, progress.lastStart)
+  if (end < walk.position) await index.dropFrom(end)
+  const { redispatched, lastStoreTimestamp, damaged, foreignFrom } = progress
+  const notes = end < walk.position ? [`an append unit at ${end} was not whole and is cut`] : []
+  return { end, scannedBytes: walk.position - plan.from, redispatched, damaged, lastStoreTimestamp, foreignFrom, notes }
+}
+
+function noteRecord({ queues, loaded }: RecoveryParts, plan: RecoveryPlan, walk: LogWalk, progress: Progress): void {
+  const { topic, queueId, queueOffset, physicalOffset, storeTimestamp } = walk.cursor
+  const queue = queues.queue(topic, queueId)
+  if (queue === undefined || queueOffset >= queue.maxQueueOffset) progress.redispatched++
+  progress.lastStart = physicalOffset
+  progress.lastStoreTimestamp = Math.max(progress.lastStoreTimestamp, storeTimestamp)
+  if (!plan.isForeign || progress.foreignFrom !== undefined) return
+  // A broker may have cut our log and gone on before its end: its records are the younger ones wherever they are.
+  const { state } = loaded
+  const isForeign = state === undefined || physicalOffset >= state.written || storeTimestamp > state.lastStoreTimestamp
+  if (isForeign) progress.foreignFrom = physicalOffset
+}
+
+function noteDamage({ onEvent }: RecoveryParts, walk: LogWalk, { damaged }: Progress): void {
+  if (damaged.length < DAMAGED_MAX) damaged.push(walk.damage)
+  onEvent('damaged-range', { ...walk.damage })
+}
+
+/**
+ * End of the log without an append unit that is not whole. Only the last can be, and only one that we wrote: a broker copies
+ * properties of ours into records of its own.
+ */
+async function wholeUnitsEnd(
+  { log, loaded }: RecoveryParts,
+  plan: RecoveryPlan,
+  end: number,
+  lastStart: number,
+): Promise<number> {
+  // What was flushed was written whole; a unit that lacks its last record there is damaged, not torn.
+  if (end <= plan.wholeTo) return end
+  const foreign = loaded.lists.foreignRanges.find(range => lastStart >= range.start && lastStart < range.end)
+  if (lastStart < 0 || plan.isForeign || (foreign !== undefined && foreign.end !== OPEN_END)) return end
+  const [last] = await unitsOf(log, lastStart, end)
+  if (last === undefined || last.index >= last.count) return end
+  const segmentStart = lastStart - (lastStart % log.segmentBytes)
+  const units = await unitsOf(log, segmentStart, end)
+  for (let i = units.length - 1; i >= 0; i--) {
+    const unit = units[i] as Unit
+    if (unit.count !== last.count) break
+    if (unit.index === 1) return unit.start
+  }
+  // Its first records are damaged: what there is of it goes.
+  return units.find(unit => unit.start === lastStart)?.start ?? end
+}
+
+type Unit = { readonly start: number; readonly index: number; readonly count: number }
+
+/** Records between `from` and `end` that belong to an append unit, from the last record that does not belong to one on. */
+async function unitsOf(log: CommitLog, from: number, end: number): Promise<Unit[]> {
+  const walk = new LogWalk(log, { from, limit: () => end, checks: () => FOREIGN_CHECKS })
+  let units: Unit[] = []
+  for (let step = walk.step(); step !== 'end'; step = walk.step()) {
+    if (step === 'starved') await walk.fill()
+    if (step !== 'record') continue
+    const unit = /^(\d{1,9})\/(\d{1,9})$/.exec(propertyValue(walk.cursor.properties, PROPERTY_PMQ_UNIT) ?? '')
+    if (unit === null || unit[1] === '1') units = []
+    if (unit !== null) units.push({ start: walk.cursor.physicalOffset, index: Number(unit[1]), count: Number(unit[2]) })
+  }
+  return units
+}

@@ -1,0 +1,117 @@
+/**
+ * From whatever a folder holds to a log whose end is known and derived files that agree with it.   RocketMQ: CommitLog.recover*.
+ *
+ * The order is what a crash in the middle of it survives: `abort`, walk and dispatch again, cut the tail, cut what runs ahead
+ * of it, put everything on the device, say so in the state. Each step may be repeated from the start.
+ */
+import { assert } from '../base/assert.ts'
+import type { Tombstone } from '../codec/state-lists.ts'
+import type { StoreState } from '../codec/state-page.ts'
+import { createAbortFile } from './abort-file.ts'
+import { cutTail, flushLog } from './cut-tail.ts'
+import type { LogRebuild } from './rebuild.ts'
+import { rebuildFromLog } from './rebuild.ts'
+import { OPEN_END, rangesWithin, withRange } from './record-checks.ts'
+import type { RecoveryParts, RecoveryPlan } from './recovery-parts.ts'
+import { isCheckpointOurs, planRecovery } from './recovery-plan.ts'
+import type { RecoveryReport } from './store-types.ts'
+
+/** What recovery found. */
+export type Recovered = {
+  readonly report: RecoveryReport
+  /** End of the log: flushed, written and dispatched, and where the next record goes. */
+  readonly appendAt: number
+  /** The state as it is on the device now; read-only: as it would be. */
+  readonly state: StoreState
+  readonly tombstones: readonly Tombstone[]
+  readonly lastStoreTimestamp: number
+  /** False where a broker rewrote `checkpoint`, or there is no state of ours. */
+  readonly isCheckpointOurs: boolean
+}
+
+/** Recovers a folder. When it resolves, the folder carries `abort`, and everything that is readable is on the device. */
+export async function recover(parts: RecoveryParts): Promise<Recovered> {
+  const startedMs = parts.clock.monotonicMs()
+  const { log, queues, loaded, facts } = parts
+  queues.correctMin(log.minOffset)
+  const plan = await planRecovery(parts)
+  if (!parts.isReadOnly) await createAbortFile(parts.fileSystem, parts.dir, parts.mode)
+  const rebuild = plan.isTrusted ? untouched(parts, plan) : await rebuildFromLog(parts, plan)
+  const notes = [...facts.notes, ...loaded.notes, ...plan.notes, ...rebuild.notes]
+  const truncatedBytes = plan.isTrusted ? 0 : await agreeOnEnd(parts, plan, rebuild.end, notes)
+  const state = stateAfter(parts, rebuild)
+  if (!parts.isReadOnly) await loaded.file.save(state)
+  return {
+    appendAt: rebuild.end,
+    state,
+    tombstones: state.tombstones,
+    lastStoreTimestamp: state.lastStoreTimestamp,
+    isCheckpointOurs: isCheckpointOurs(parts),
+    report: {
+      clean: plan.isClean,
+      scannedBytes: rebuild.scannedBytes,
+      truncatedBytes,
+      redispatched: rebuild.redispatched,
+      clampedOffsets: 0,
+      durationMs: parts.clock.monotonicMs() - startedMs,
+      damaged: rebuild.damaged,
+      notes,
+    },
+  }
+}
+
+/** Cuts log, queues and index to one end and puts all of it on the device. Answers how many bytes of the log went. */
+async function agreeOnEnd(parts: RecoveryParts, plan: RecoveryPlan, end: number, notes: string[]): Promise<number> {
+  const { log, queues, index, fileSystem, dir, mode } = parts
+  const isOwn = !plan.isForeign
+  assert(!isOwn || end >= Math.min(plan.wholeTo, log.filesEnd), 'what was flushed is never cut')
+  if (parts.isReadOnly) {
+    await queues.cutAt(end)
+    return 0
+  }
+  const truncatedBytes = await cutTail({ fileSystem, dir, mode, log, notes }, end)
+  if (truncatedBytes > 0) parts.onEvent('tail-cut', { physicalOffset: end, truncatedBytes })
+  await flushLog(fileSystem, log, `${dir}/commitlog`, isOwn ? plan.wholeTo : log.minOffset, end)
+  await queues.cutAt(end)
+  await queues.flush()
+  await index.flush()
+  return truncatedBytes
+}
+
+/** A folder as we closed it. */
+function untouched({ loaded }: RecoveryParts, plan: RecoveryPlan): LogRebuild {
+  const lastStoreTimestamp = loaded.state?.lastStoreTimestamp ?? 0
+  const nothing = { scannedBytes: 0, redispatched: 0, damaged: [], notes: [], foreignFrom: undefined }
+  return { end: plan.from, lastStoreTimestamp, ...nothing }
+}
+
+function stateAfter(parts: RecoveryParts, { end, lastStoreTimestamp, foreignFrom }: LogRebuild): StoreState {
+  const { log, queues, index, loaded, checkpoint, recordCrc } = parts
+  const { state, lists } = loaded
+  let foreignRanges = rangesWithin(lists.foreignRanges, log.minOffset, end)
+  if (state === undefined) foreignRanges = withRange(foreignRanges, { start: log.minOffset, end })
+  else if (foreignFrom !== undefined) foreignRanges = withRange(foreignRanges, { start: foreignFrom, end })
+  // Records without a checksum of ours are to be read as a broker's are: the range is open until the next recovery.
+  if (!recordCrc) foreignRanges = withRange(foreignRanges, { start: end, end: OPEN_END })
+  const found = checkpoint.checkpoint?.physicMessageTimestamp ?? 0
+  return {
+    min: log.minOffset,
+    flushed: end,
+    written: end,
+    dispatched: end,
+    indexed: end,
+    checkpointed: end,
+    lastStoreTimestamp: Math.max(lastStoreTimestamp, state?.lastStoreTimestamp ?? found),
+    commitLogSegmentBytes: log.segmentBytes,
+    consumeQueueEntries: queues.entriesPerFile,
+    indexSlots: index.sizes.slots,
+    indexEntries: index.sizes.entries,
+    isCleanClose: false,
+    consumerOffsetSha256: state?.consumerOffsetSha256,
+    formerConsumerOffsetSha256: state?.formerConsumerOffsetSha256,
+    checkpointSha256: checkpoint.sha256,
+    formerCheckpointSha256: undefined,
+    foreignRanges,
+    tombstones: lists.tombstones,
+  }
+}
