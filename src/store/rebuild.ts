@@ -8,8 +8,7 @@ import { LogWalk } from './log-walk.ts'
 import { QueueExpectations } from './queue-expectations.ts'
 import { FOREIGN_CHECKS, OPEN_END } from './record-checks.ts'
 import { RecordDispatch } from './record-dispatch.ts'
-import type { RecoveryParts } from './recovery.ts'
-import type { RecoveryPlan } from './recovery-plan.ts'
+import type { RecoveryParts, RecoveryPlan } from './recovery-parts.ts'
 import type { DamagedRange } from './store-types.ts'
 
 /** What the walk found. */
