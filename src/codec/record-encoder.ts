@@ -66,7 +66,7 @@ export class RecordEncoder {
   readonly #propertiesBytesMax: number
   readonly #properties = new PropertiesWriter()
   readonly #topics = new Map<string, Uint8Array>()
-  #topicText: string | undefined
+  #topicText = ''
   /** The topic as the record has it: its length field, then its bytes. */
   #topic: Uint8Array = new Uint8Array(0)
   #isV2 = false
@@ -101,7 +101,7 @@ export class RecordEncoder {
   prepare(record: RecordFields, unit?: UnitPlace): number {
     this.#sizeBytes = 0
     const { topic, body, queueId, flag = 0, sysFlag = 0, reconsumeTimes = 0, preparedTransactionOffset = 0 } = record
-    if (topic !== this.#topicText) this.#useTopic(topic)
+    if (topic !== this.#topicText || this.#topic.length === 0) this.#useTopic(topic)
     if (!isBytes(body)) throw wrongField('body', 'a Uint8Array', typeof body)
     if (body.length > this.#messageBytesMax) throw bodyTooLarge(this.#messageBytesMax, body.length)
     if ((queueId | 0) !== queueId || queueId < 0)
