@@ -23,7 +23,13 @@ let counter = 0
 export async function replaceFile(fileSystem: FileSystem, options: ReplaceOptions): Promise<void> {
   const { path, bytes, temporaryFolder, mode, keepBackup = false } = options
   const aside = join(temporaryFolder, `${process.pid}-${counter++ % 1024}.tmp`)
-  await writeWhole(fileSystem, aside, bytes, mode)
+  try {
+    await writeWhole(fileSystem, aside, bytes, mode)
+  } catch (thrown) {
+    // On a full device it takes room; where it cannot be removed either, the first failure is the one to tell.
+    await fileSystem.remove(aside).catch(() => undefined)
+    throw thrown
+  }
   if (keepBackup && (await fileSystem.stat(path)) !== undefined) {
     // A second name rather than RocketMQ's rename: there is no moment at which the path is missing.
     await fileSystem.remove(`${path}.bak`)

@@ -119,7 +119,10 @@ export interface FileSystem {
   readonly kind: string
   /** Whether `openSegmentSync` may run while `openSegment` of the same path is under way. `mmap`: no, it writes zeros ahead. */
   readonly canRollSync: boolean
-  /** Creates the folder and its missing parents, and flushes the parent of each one it created. Fine if it exists. */
+  /**
+   * Creates the folder and its missing parents. Their names are on the device when it resolves, also that of a folder that
+   * was there already. Fine if it exists.
+   */
   ensureFolder(path: string, mode: number): Promise<void>
   /** Entries in no particular order; empty where the folder does not exist. */
   list(path: string): Promise<readonly FolderEntry[]>

@@ -7,6 +7,7 @@ import { dirname } from 'node:path'
 import fsExtra from 'fs-extra'
 import { BufferedSegment, extendSegment, extendSegmentSync } from './buffered-segment.ts'
 import { deviceKind } from './device-kind.ts'
+import { DurableFolders } from './durable-folders.ts'
 import type {
   DeviceStat,
   FileStat,
@@ -44,6 +45,7 @@ export function nodeFileSystem(kind: 'file' | 'mmap'): FileSystem {
 class NodeFileSystem implements FileSystem {
   readonly kind: 'file' | 'mmap'
   readonly canRollSync: boolean
+  readonly #folders = new DurableFolders()
 
   constructor(kind: 'file' | 'mmap') {
     this.kind = kind
@@ -51,9 +53,11 @@ class NodeFileSystem implements FileSystem {
   }
 
   async ensureFolder(path: string, mode: number): Promise<void> {
-    const missing = await missingFolders(path)
-    await typed('create', path, () => fsExtra.ensureDir(path, { mode }))
-    for (const folder of missing) await this.flushFolder(dirname(folder))
+    await this.#folders.ensure(path, {
+      stat: folder => this.stat(folder),
+      makeFolder: folder => makeFolder(folder, mode),
+      flushFolder: folder => this.flushFolder(folder),
+    })
   }
 
   async list(path: string): Promise<readonly FolderEntry[]> {
@@ -109,7 +113,8 @@ class NodeFileSystem implements FileSystem {
   }
 
   async rename(from: string, to: string): Promise<void> {
-    await typed('rename', from, () => fs.promises.rename(from, to))
+    await typed('rename', from, () => fsExtra.rename(from, to))
+    this.#folders.forget(from)
   }
 
   async link(from: string, to: string): Promise<void> {
@@ -132,6 +137,7 @@ class NodeFileSystem implements FileSystem {
   async removeFolder(path: string): Promise<void> {
     try {
       await fs.promises.rmdir(path)
+      this.#folders.forget(path)
     } catch (thrown) {
       if (errnoOf(thrown) !== 'ENOENT') throw ioError(thrown, 'remove', path)
     }
@@ -173,17 +179,15 @@ class NodeFileSystem implements FileSystem {
   }
 }
 
-/** `path` and those of its parents that do not exist, the topmost first. */
-async function missingFolders(path: string): Promise<string[]> {
-  const missing: string[] = []
-  let folder = path
-  while (!(await fsExtra.pathExists(folder))) {
-    missing.unshift(folder)
-    const parent = dirname(folder)
-    if (parent === folder) break
-    folder = parent
+/** One by one, because Node's recursive mkdir reports ENOENT where the device is read-only. */
+async function makeFolder(path: string, mode: number): Promise<void> {
+  try {
+    await fsExtra.mkdir(path, { mode })
+  } catch (thrown) {
+    // Somebody else may have been quicker.
+    if (errnoOf(thrown) !== 'EEXIST' || !(await fs.promises.stat(path)).isDirectory())
+      throw ioError(thrown, 'create', path)
   }
-  return missing
 }
 
 /** Where there are no hard links: a copy, on the device when it resolves, that fails like link where `to` exists. */

@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { systemClock } from '../base/clock.ts'
 import { PocketMQError } from '../base/errors.ts'
 import type { StoreLock } from './file-system.ts'
-import { ioError } from './io-error.ts'
+import { errnoOf, ioError } from './io-error.ts'
 import { holderOfFile } from './lock-holder.ts'
 import { NodeFile } from './node-file.ts'
 
@@ -104,6 +104,7 @@ async function loadLocks(): Promise<NativeLocks> {
     const loaded = await import('fs-native-extensions')
     return loaded.default
   } catch (thrown) {
+    if (errnoOf(thrown) === 'EMFILE') throw ioError(thrown, 'load', 'fs-native-extensions')
     throw new PocketMQError('LOCK_UNAVAILABLE', 'The lock addon (fs-native-extensions) cannot be loaded here', {
       hint: "There is no build of it for this platform (musl, for one): open with lock: 'none' where nothing else can open the store.",
       cause: thrown,

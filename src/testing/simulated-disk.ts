@@ -10,6 +10,7 @@ import type { Clock } from '../base/clock.ts'
 import { PocketMQError } from '../base/errors.ts'
 import { nextTurn } from '../base/turns.ts'
 import { BufferedSegment, extendSegmentSync } from '../files/buffered-segment.ts'
+import { DurableFolders } from '../files/durable-folders.ts'
 import type {
   DeviceStat,
   FileStat,
@@ -71,6 +72,7 @@ export class SimulatedDisk implements FileSystem {
   readonly #random: SeededRandom
   readonly #listeners = new Set<(event: DiskEvent) => void>()
   readonly #locked = new Set<string>()
+  readonly #folders = new DurableFolders()
   readonly #services: DiskServices
   #flushes = 0
   #capacityPages: number
@@ -201,16 +203,14 @@ export class SimulatedDisk implements FileSystem {
   // ---- FileSystem ------------------------------------------------------------------------------------------------
 
   async ensureFolder(path: string, _mode: number): Promise<void> {
-    const missing: string[] = []
-    for (let at = resolve(path); this.#tree.find(at) === undefined; at = dirname(at)) missing.unshift(at)
-    this.#tree.folder(missing[0] === undefined ? path : dirname(missing[0]), 'create-folder')
-    for (const created of missing) {
-      this.#begin('create-folder', created)
-      const { folder, name } = this.#tree.place(created, 'create-folder')
-      this.#tree.change(folder, [[name, new FolderNode(this.#clock.nowMs())]], this.#clock.nowMs())
-      this.#tell('create-folder', created, 'after')
-    }
-    for (const created of missing) await this.flushFolder(dirname(created))
+    await this.#folders.ensure(path, {
+      stat: async folder => {
+        const node = this.#tree.find(folder)
+        return node && { isFolder: node instanceof FolderNode }
+      },
+      makeFolder: async folder => this.#makeFolder(folder),
+      flushFolder: folder => this.flushFolder(folder),
+    })
   }
 
   async list(path: string): Promise<readonly FolderEntry[]> {
@@ -254,6 +254,7 @@ export class SimulatedDisk implements FileSystem {
     const replaced = this.#tree.find(to)
     const isSame = replaced !== undefined && replaced === this.#tree.find(from)
     this.#tree.rename(from, to, this.#clock.nowMs())
+    this.#folders.forget(from)
     if (replaced instanceof FileNode && !isSame) this.#unlinked(replaced)
     this.#tell('rename', to, 'after')
   }
@@ -283,6 +284,7 @@ export class SimulatedDisk implements FileSystem {
     if (this.#tree.find(path) === undefined) return
     if (this.#tree.folder(path, 'remove').live.size > 0) throw failed('ENOTEMPTY', 'remove', path)
     const { folder, name } = this.#tree.place(path, 'remove')
+    this.#folders.forget(path)
     this.#tree.change(folder, [[name, undefined]], this.#clock.nowMs())
     this.#tell('remove', path, 'after')
   }
@@ -340,6 +342,14 @@ export class SimulatedDisk implements FileSystem {
   }
 
   // ---- inside ----------------------------------------------------------------------------------------------------
+
+  #makeFolder(path: string): void {
+    this.#begin('create-folder', path)
+    const { folder, name } = this.#tree.place(path, 'create-folder')
+    if (folder.live.get(name) instanceof FolderNode) return
+    this.#tree.change(folder, [[name, new FolderNode(this.#clock.nowMs())]], this.#clock.nowMs())
+    this.#tell('create-folder', path, 'after')
+  }
 
   #createFile(path: string): void {
     const { folder, name } = this.#tree.place(path, 'open')

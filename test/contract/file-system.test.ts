@@ -18,6 +18,17 @@ for (const { kind, make, isMissing } of IMPLEMENTATIONS)
         expect(await fileSystem.stat(join(folder, 'a/b/c'))).toMatchObject({ isFolder: true })
       })
 
+      it('are refused where a part of the path is a file', async () => {
+        const { fileSystem, folder } = await make()
+        await (await fileSystem.open(join(folder, 'file'), 'create', MODE)).close()
+        await expect(fileSystem.ensureFolder(join(folder, 'file'), FOLDER_MODE)).rejects.toMatchObject({
+          code: 'POCKETMQ_IO',
+        })
+        await expect(fileSystem.ensureFolder(join(folder, 'file/sub'), FOLDER_MODE)).rejects.toMatchObject({
+          code: 'POCKETMQ_IO',
+        })
+      })
+
       it('list their files and folders, and are empty where they do not exist', async () => {
         const { fileSystem, folder } = await make()
         await fileSystem.ensureFolder(join(folder, 'sub'), FOLDER_MODE)
