@@ -183,6 +183,13 @@ export class ConsumeQueue {
     return low
   }
 
+  /** End of the record that the entry of `slot` points to; -1 where the slot has none. */
+  physicalEndOf(slot: number): number {
+    this.#look(slot)
+    if (!isConsumeQueueEntry(entryView, 0)) return -1
+    return entryPhysicalOffset(entryView, 0) + entrySizeBytes(entryView, 0)
+  }
+
   // ---- for ConsumeQueues ---------------------------------------------------------------------------------------------
 
   /** Puts what is only in memory into the page cache. The folder exists. */
@@ -383,9 +390,8 @@ export class ConsumeQueue {
 
   #findLastPhysicalEnd(): number {
     for (let slot = this.#max - 1, left = BLANKS_LOOKED_AT; slot >= this.#first && left > 0; slot--, left--) {
-      this.#look(slot)
-      if (!isConsumeQueueEntry(entryView, 0)) continue
-      return entryPhysicalOffset(entryView, 0) + entrySizeBytes(entryView, 0)
+      const end = this.physicalEndOf(slot)
+      if (end >= 0) return end
     }
     return -1
   }

@@ -5,7 +5,7 @@
 import { DispatchScan, javaHashOfUtf8 } from '../codec/dispatch-scan.ts'
 import { PROPERTY_INNER_MULTI_DISPATCH, PROPERTY_INNER_MULTI_QUEUE_OFFSET, propertyValue } from '../codec/properties.ts'
 import type { RecordCursor } from '../codec/record-cursor.ts'
-import { TRANSACTION_COMMIT, TRANSACTION_MASK } from '../codec/record-layout.ts'
+import { INNER_BATCH_FLAG, TRANSACTION_COMMIT, TRANSACTION_MASK } from '../codec/record-layout.ts'
 import { SCHEDULE_TOPIC } from '../codec/tags-code.ts'
 import type { ConsumeQueue } from './consume-queue.ts'
 import { ConsumeQueues } from './consume-queues.ts'
@@ -24,8 +24,6 @@ export type RecordDispatchParts = {
   readonly onEvent: (name: string, details: Readonly<Record<string, unknown>>) => void
 }
 
-/** sysFlag bit of a record that holds several messages. RocketMQ: INNER_BATCH_FLAG. */
-const INNER_BATCH_FLAG = 0x80
 /** Queues of RocketMQ's light message queue: their names start so, and their queueId is 0. FORMAT section 7. */
 const LIGHT_QUEUE_PREFIX = '%LMQ%'
 /** Light queues one record may name. */
