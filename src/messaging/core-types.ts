@@ -190,8 +190,6 @@ export type ReceivedMessage = RawMessage & {
 
 /** Messages of one queue that were handed out together. */
 export type ReceivedBatch = {
-  /** The topic it was subscribed to as, for the user. */
-  readonly topic: string
   /** The queue they lie in: for retries a queue of the group's retry topic. */
   readonly queueTopic: string
   readonly queueId: number
@@ -213,6 +211,8 @@ export type Outcome =
   | { readonly kind: 'ack' }
   | { readonly kind: 'retry'; readonly afterMs?: number; readonly reason?: string }
   | { readonly kind: 'dlq'; readonly reason?: string }
+  /** It was not worked on: it goes to somebody else at once and counts no attempt. */
+  | { readonly kind: 'release' }
 
 /** Ends messages of one batch by their queue offsets. RocketMQ: BatchAck. */
 export type SettleEntry = {

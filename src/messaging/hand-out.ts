@@ -20,8 +20,8 @@ export type HandOutGroup = {
   readonly waiting: WaitingReceives
   /** Reads ahead; answers whether the cursor has a message ready now. */
   fetch(cursor: Cursor): boolean
-  /** Reads one message that waits without its record; undefined where that takes time, or it is gone. */
-  fetchAt(cursor: Cursor, waiting: WaitingMessage): StoredMessage | undefined
+  /** Reads one message that waits without its record; `later`: the queue is woken when it has been read. */
+  fetchAt(cursor: Cursor, waiting: WaitingMessage): StoredMessage | 'later' | 'gone'
   give(receive: WaitingReceive, cursor: Cursor, message: StoredMessage, isAgain: boolean): void
   /** The topic a member has to subscribe to for this message; undefined where all members take all. */
   topicOf(cursor: Cursor, message: StoredMessage): string | undefined
@@ -71,9 +71,9 @@ export class MessageHandOut implements HandOut {
     return 'more'
   }
 
-  ended(): boolean {
-    // Only a queue that paused for its many ranges can have waited for this.
-    return true
+  ended(cursor: Cursor): boolean {
+    // A queue that paused for its many ranges waits for this.
+    return cursor.hasMore
   }
 
   putBack(cursor: Cursor, queueOffset: number): void {
@@ -151,7 +151,13 @@ export class MessageGroupHandOut implements HandOut {
       const next = this.#next(cursor, book)
       if (next === undefined) return 'empty'
       const message = next.message ?? group.fetchAt(cursor, next)
-      if (message === undefined) return 'empty'
+      if (message === 'later') return 'empty'
+      if (message === 'gone') {
+        book.take(next)
+        book.ended(next.queueOffset)
+        cursor.entry.done(next.queueOffset, next.queueOffset + 1)
+        continue
+      }
       const receive = group.waiting.choose(group.topicOf(cursor, message))
       if (receive === undefined) return 'unwanted'
       book.take(next)

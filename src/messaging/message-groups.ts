@@ -16,9 +16,13 @@ const KEPT_BYTES_MAX = 16 * 1024 * 1024
 export type WaitingMessage = {
   readonly queueOffset: number
   readonly group: MessageGroup
-  readonly message: StoredMessage | undefined
+  message: StoredMessage | undefined
+  /** Of its record, while it counts against what is kept here. */
+  readonly keptBytes: number
   /** It was out before. */
   readonly isAgain: boolean
+  /** Nothing is left of it in the store. */
+  isGone: boolean
 }
 
 /** One message group that has messages here. */
@@ -52,13 +56,16 @@ export class MessageGroups {
   add(message: StoredMessage): void {
     const name = message.property(PROPERTY_SHARDING_KEY)
     const group = this.#group(name)
-    const isKept = this.#keptBytes < KEPT_BYTES_MAX
-    if (isKept) this.#keptBytes += message.sizeBytes
+    const { queueOffset } = message
+    const keptBytes = this.#keptBytes < KEPT_BYTES_MAX ? message.sizeBytes : 0
+    this.#keptBytes += keptBytes
     group.waiting.push({
-      queueOffset: message.queueOffset,
+      queueOffset,
       group,
-      message: isKept ? message : undefined,
+      message: keptBytes > 0 ? message : undefined,
+      keptBytes,
       isAgain: false,
+      isGone: false,
     })
     this.#waitingCount++
     if (!group.isHeld) this.#ready.add(group)
@@ -76,7 +83,7 @@ export class MessageGroups {
     assert(group.waiting[0] === next && !group.isHeld, 'only the first message of a free group goes out')
     group.waiting.shift()
     this.#waitingCount--
-    if (next.message !== undefined) this.#keptBytes -= next.message.sizeBytes
+    this.#keptBytes -= next.keptBytes
     group.isHeld = true
     this.#ready.delete(group)
     this.#out.set(next.queueOffset, group)
@@ -96,7 +103,7 @@ export class MessageGroups {
   park(queueOffset: number): void {
     const group = this.#out.get(queueOffset)
     assert(group !== undefined, `message ${queueOffset} was out`)
-    group.waiting.unshift({ queueOffset, group, message: undefined, isAgain: true })
+    group.waiting.unshift({ queueOffset, group, message: undefined, keptBytes: 0, isAgain: true, isGone: false })
     this.#waitingCount++
   }
 

@@ -9,7 +9,7 @@ import type { Lease } from './leases.ts'
 import type { Member } from './member.ts'
 
 /** Messages that were given to a receive, by lease. */
-export type GivenBatch = { readonly lease: Lease; readonly topic: string; readonly messages: ReceivedMessage[] }
+export type GivenBatch = { readonly lease: Lease; readonly messages: ReceivedMessage[] }
 
 /** A receive that is not answered yet. */
 export type WaitingReceive = {

@@ -1,0 +1,490 @@
+/**
+ * A consumer group at work: its members, its place in every queue, who waits for messages and who has which.
+ * Everything here happens in one turn of the event loop; only reading what is cold, and copies of failed messages, take longer.
+ */
+import { abortError } from '../base/errors.ts'
+import { PROPERTY_RETRY_TOPIC } from '../codec/properties.ts'
+import type { MessageStore, StoredMessage } from '../store/message-store.ts'
+import type { Alarms } from './alarms.ts'
+import { averaged } from './assignment.ts'
+import type {
+  ChangeInvisibleRequest,
+  ChangeInvisibleResult,
+  ConsumerRegistration,
+  Outcome,
+  ReceiveRequest,
+  ReceiveResult,
+  SettleEntry,
+  SettleStatus,
+} from './core-types.ts'
+import type { Events } from './events.ts'
+import type { GroupOffsets } from './group-offsets.ts'
+import { queueKey } from './group-offsets.ts'
+import type { Cursor, HandOut, HandOutGroup } from './hand-out.ts'
+import { MessageGroupHandOut, MessageHandOut, QueueHandOut } from './hand-out.ts'
+import type { Lease } from './leases.ts'
+import { Leases } from './leases.ts'
+import { Member } from './member.ts'
+import type { ReadAhead } from './queue-cursor.ts'
+import { QueueCursor } from './queue-cursor.ts'
+import { QueueReader } from './queue-reader.ts'
+import type { Receipt } from './receipt-handle.ts'
+import { parseReceipt } from './receipt-handle.ts'
+import { retryTopicOf, retryWaitMs, TIMEOUT_RETRY_MS } from './retry-copy.ts'
+import type { Settled, Settler } from './settle.ts'
+import type { CompiledSubscription } from './subscription-expression.ts'
+import type { GivenBatch, WaitingReceive } from './waiting-receives.ts'
+import { WaitingReceives } from './waiting-receives.ts'
+
+/** What a group needs of its surroundings. */
+export type ConsumerGroupOptions = {
+  /** As the group is called; copies of failed messages go to its retry topic. */
+  readonly group: string
+  /** Under which name its offsets are kept: its own, or for broadcasting one instance's. */
+  readonly offsetsName: string
+  readonly order: ConsumerRegistration['order']
+  readonly model: ConsumerRegistration['model']
+  readonly store: MessageStore
+  readonly offsets: GroupOffsets
+  readonly alarms: Alarms
+  readonly settler: Settler
+  readonly events: Events
+  readonly memory: ReadAhead
+  readonly memoryBytesMax: number
+  readonly brokerName: string
+}
+
+/** Bounds of the wait before a message is tried again in place. RocketMQ: suspendCurrentQueueTimeMillis. */
+const IN_PLACE_MS_MIN = 10
+const IN_PLACE_MS_MAX = 30_000
+
+/** One entry's outcome: a status for each message, and the copies that are on their way. */
+export type EntrySettled = { readonly statuses: readonly SettleStatus[]; readonly copies: readonly Promise<Settled>[] }
+
+/** A group at work. */
+export class ConsumerGroup {
+  readonly group: string
+  readonly options: ConsumerGroupOptions
+  readonly retryTopic: string
+  readonly leases: Leases
+  readonly #members = new Map<string, Member>()
+  readonly #cursors = new Map<string, Cursor>()
+  readonly #reader: QueueReader
+  readonly #handOut: HandOut
+  readonly #waiting: WaitingReceives
+  /** Queues that may have something to hand out, in turn. */
+  readonly #active = new Set<Cursor>()
+  #owners: ReadonlyMap<Cursor, Member> | undefined
+  /** Members subscribe to different topics: who gets a message depends on its topic. */
+  #hasOwnTopics = false
+  #isPumping = false
+  #isPumpDue = false
+  #isClosed = false
+
+  constructor(options: ConsumerGroupOptions) {
+    const { group, store, alarms, brokerName } = options
+    this.group = group
+    this.options = options
+    this.retryTopic = retryTopicOf(group)
+    this.#waiting = new WaitingReceives(alarms)
+    this.#reader = new QueueReader({ ...options, onReady: cursor => this.wake(cursor) })
+    const nowMs = (): number => store.clock.nowMs()
+    const onExpired = (lease: Lease, queueOffsets: readonly number[]): void => this.#expired(lease, queueOffsets)
+    this.leases = new Leases({ alarms, nowMs, brokerName, onExpired })
+    this.#handOut = handOutOf(options.order, this.#handOutGroup())
+  }
+
+  // ------------------------------------------------------------------------------------------ members
+
+  get members(): readonly Member[] {
+    return [...this.#members.values()]
+  }
+
+  member(clientId: string): Member | undefined {
+    return this.#members.get(clientId)
+  }
+
+  /** What the group wants of each topic. */
+  subscribe(subscriptions: ReadonlyMap<string, CompiledSubscription>): void {
+    for (const [topic, subscription] of subscriptions) this.#reader.subscribe(topic, subscription)
+  }
+
+  join(clientId: string, registration: ConsumerRegistration): Member {
+    const member = new Member(clientId, registration, this.options.store.clock.nowMs())
+    this.#members.set(clientId, member)
+    this.#membersChanged()
+    return member
+  }
+
+  /** Its messages go to the others at once; its receives are answered. Those in hand count no attempt. */
+  leave(clientId: string): void {
+    const member = this.#members.get(clientId)
+    if (member === undefined) return
+    this.#members.delete(clientId)
+    this.#waiting.end('fenced', member)
+    for (const lease of this.leases.of(member)) {
+      for (const queueOffset of this.leases.open(lease)) this.#end(lease, queueOffset, { kind: 'release' }, [])
+    }
+    this.#membersChanged()
+  }
+
+  /** It gets no more messages, because another subscription has become the group's. */
+  fence(member: Member): void {
+    member.isFenced = true
+    this.#waiting.end('fenced', member)
+    this.#membersChanged()
+  }
+
+  #membersChanged(): void {
+    this.#owners = undefined
+    const sets = new Set([...this.#members.values()].map(member => [...member.topics].sort().join('\n')))
+    this.#hasOwnTopics = sets.size > 1
+    for (const cursor of this.#cursors.values()) if (cursor.hasMore) this.#active.add(cursor)
+    this.#pumpSoon()
+  }
+
+  // ------------------------------------------------------------------------------------------ queues
+
+  cursor(topic: string, queueId: number): Cursor | undefined {
+    return this.#cursors.get(queueKey(topic, queueId))
+  }
+
+  get cursors(): IterableIterator<Cursor> {
+    return this.#cursors.values()
+  }
+
+  /** Reads this queue from now on; `start` is where, if the group has no offset there. */
+  addQueue(topic: string, queueId: number, endOffset: number, start: () => number): Cursor {
+    const { offsets, offsetsName, memory } = this.options
+    const known = this.cursor(topic, queueId)
+    if (known !== undefined) return known
+    const entry = offsets.obtain(offsetsName, topic, queueId, start)
+    const cursor: Cursor = new QueueCursor<Lease>(entry, endOffset, memory)
+    this.#cursors.set(queueKey(topic, queueId), cursor)
+    this.#owners = undefined
+    if (cursor.hasMore) this.wake(cursor)
+    return cursor
+  }
+
+  /** Reads this topic no longer. */
+  removeTopic(topic: string): void {
+    for (const [key, cursor] of this.#cursors) {
+      if (cursor.topic !== topic) continue
+      this.restart(cursor)
+      this.#cursors.delete(key)
+      this.#active.delete(cursor)
+    }
+    this.#owners = undefined
+  }
+
+  /** The queue has grown. */
+  grew(cursor: Cursor, endOffset: number): void {
+    if (cursor.grewTo(endOffset)) this.#active.add(cursor)
+    if (this.#waiting.size > 0) this.#pumpSoon()
+  }
+
+  /** The queue may have something to hand out. */
+  wake(cursor: Cursor): void {
+    this.#active.add(cursor)
+    if (this.#waiting.size > 0) this.#pumpSoon()
+  }
+
+  /** After a reset of its offset: what is in hand is nobody's. */
+  restart(cursor: Cursor): void {
+    for (const lease of new Set(cursor.inFlight.values())) if (isInHand(lease)) this.leases.forget(lease)
+    this.#handOut.restart(cursor)
+    cursor.restart()
+    this.wake(cursor)
+  }
+
+  /** The member that a queue belongs to, under ordered delivery of whole queues. */
+  ownerOf(cursor: Cursor): Member | undefined {
+    if (this.options.order !== 'queue') return undefined
+    this.#owners ??= this.#assign()
+    return this.#owners.get(cursor)
+  }
+
+  #assign(): ReadonlyMap<Cursor, Member> {
+    const live = this.members.filter(member => !member.isFenced)
+    live.sort((a, b) => (a.clientId < b.clientId ? -1 : 1))
+    const byTopic = new Map<string, Cursor[]>()
+    for (const cursor of this.#cursors.values()) {
+      const queues = byTopic.get(cursor.topic)
+      if (queues === undefined) byTopic.set(cursor.topic, [cursor])
+      else queues.push(cursor)
+    }
+    const owners = new Map<Cursor, Member>()
+    for (const [topic, queues] of byTopic) {
+      queues.sort((a, b) => a.queueId - b.queueId)
+      const candidates = live.filter(member => member.topics.has(topic))
+      // Retries are everybody's.
+      for (const [queue, member] of averaged(queues, candidates.length > 0 ? candidates : live))
+        owners.set(queue, member)
+    }
+    return owners
+  }
+
+  // ------------------------------------------------------------------------------------------ receive
+
+  /** Resolves once: found, the wait is over, or no member any more. Rejects with AbortError. */
+  receive(member: Member, request: ReceiveRequest, signal?: AbortSignal): Promise<ReceiveResult> {
+    if (member.isFenced || this.#isClosed) return Promise.resolve({ status: 'fenced', batches: [] })
+    if (signal?.aborted) return Promise.reject(abortError(signal))
+    return new Promise((resolve, reject) => {
+      let isAnswered = false
+      let stopWaiting: (() => void) | undefined
+      const receive = this.#waiting.add(member, request, (status, given) => {
+        isAnswered = true
+        stopWaiting?.()
+        resolve({ status, batches: given.map(batch => this.#batch(batch)) })
+      })
+      this.pump()
+      if (isAnswered) return
+      if (request.waitMs <= 0) {
+        this.#waiting.remove(receive)
+        resolve({ status: 'none', batches: [] })
+      } else {
+        stopWaiting = this.#waiting.limit(receive, request.waitMs, signal, reject)
+      }
+    })
+  }
+
+  /** Hands out what can be handed out. */
+  pump(): void {
+    if (this.#isPumping || this.#isClosed) return
+    this.#isPumping = true
+    let unwanted = 0
+    while (this.#waiting.size > 0 && this.#active.size > unwanted) {
+      const [cursor] = this.#active as Set<Cursor> & Iterable<Cursor>
+      if (cursor === undefined) break
+      this.#active.delete(cursor)
+      const served = this.#handOut.serve(cursor)
+      if (served === 'empty') continue
+      this.#active.add(cursor)
+      unwanted = served === 'unwanted' ? unwanted + 1 : 0
+    }
+    this.#isPumping = false
+    this.#waiting.answerGiven()
+  }
+
+  #pumpSoon(): void {
+    if (this.#isPumpDue || this.#waiting.size === 0) return
+    this.#isPumpDue = true
+    queueMicrotask(() => {
+      this.#isPumpDue = false
+      this.pump()
+    })
+  }
+
+  #batch({ lease, messages }: GivenBatch): ReceiveResult['batches'][number] {
+    const { topic, queueId } = lease.cursor
+    const receipt = this.leases.receipt(lease, topic === this.retryTopic)
+    return { queueTopic: topic, queueId, messages, receipt, visibleAtMs: lease.popTimeMs + lease.invisibleMs }
+  }
+
+  #give(receive: WaitingReceive, cursor: Cursor, message: StoredMessage, isAgain: boolean): void {
+    let batch = receive.batches.at(-1)
+    if (batch === undefined || batch.lease.cursor !== cursor || isAgain) {
+      const lease = this.leases.begin(receive.member, cursor, receive.invisibleMs, isAgain)
+      batch = { lease, messages: [] }
+      receive.batches.push(batch)
+    }
+    const { queueOffset, physicalOffset, sizeBytes, reconsumeTimes } = message
+    this.leases.add(batch.lease, queueOffset)
+    const failures = cursor.failures.size > 0 ? (cursor.failures.get(queueOffset) ?? 0) : 0
+    const deliveryAttempt = Math.max(reconsumeTimes, failures) + 1
+    if (reconsumeTimes > failures && this.options.order !== 'none') cursor.failures.set(queueOffset, reconsumeTimes)
+    batch.messages.push({ record: message.record, queueOffset, physicalOffset, sizeBytes, deliveryAttempt })
+    this.#waiting.gave(receive)
+  }
+
+  #handOutGroup(): HandOutGroup {
+    return {
+      waiting: this.#waiting,
+      fetch: cursor => this.#reader.fetch(cursor),
+      fetchAt: (cursor, waiting) => this.#reader.fetchAt(cursor, waiting),
+      give: (receive, cursor, message, isAgain) => this.#give(receive, cursor, message, isAgain),
+      topicOf: (cursor, message) => this.#topicOf(cursor, message),
+      ownerOf: cursor => this.ownerOf(cursor),
+    }
+  }
+
+  #topicOf(cursor: Cursor, message: StoredMessage): string | undefined {
+    if (!this.#hasOwnTopics) return undefined
+    const topic = message.property(PROPERTY_RETRY_TOPIC) ?? cursor.topic
+    // A retry of a topic that nobody subscribes to any more is everybody's.
+    return this.members.some(member => member.topics.has(topic)) ? topic : undefined
+  }
+
+  // ------------------------------------------------------------------------------------------ settle
+
+  /** Ends messages of one batch. @throws INVALID_RECEIPT_HANDLE for what is no receipt at all */
+  settle(entry: SettleEntry): EntrySettled {
+    const receipt = parseReceipt(entry.receipt)
+    const cursor = this.cursor(entry.queueTopic, receipt.queueId)
+    const statuses: SettleStatus[] = []
+    const copies: Promise<Settled>[] = []
+    for (const queueOffset of entry.queueOffsets) {
+      const lease = cursor === undefined ? undefined : this.leases.find(cursor, queueOffset, receipt.popTimeMs)
+      if (lease !== undefined) this.#end(lease, queueOffset, entry.outcome, copies)
+      statuses.push(lease === undefined ? this.#statusOf(receipt) : 'ok')
+    }
+    return { statuses, copies }
+  }
+
+  /** Its time starts anew, under a new receipt. */
+  changeInvisible(request: ChangeInvisibleRequest): ChangeInvisibleResult {
+    const receipt = parseReceipt(request.receipt)
+    const cursor = this.cursor(request.queueTopic, receipt.queueId)
+    const { queueOffset } = receipt
+    const lease = cursor === undefined ? undefined : this.leases.find(cursor, queueOffset, receipt.popTimeMs)
+    if (cursor === undefined || lease === undefined) {
+      return { status: this.#statusOf(receipt), receipt: '', visibleAtMs: 0 }
+    }
+    this.leases.drop(lease)
+    const next = this.leases.begin(lease.member, cursor, request.invisibleMs, true)
+    this.leases.add(next, queueOffset)
+    const visibleAtMs = next.popTimeMs + next.invisibleMs
+    return { status: 'ok', receipt: this.leases.receipt(next, cursor.topic === this.retryTopic), visibleAtMs }
+  }
+
+  /** A copy that settles the message has become visible. */
+  settledByCopy(cursor: Cursor, queueOffset: number): void {
+    const lease = cursor.inFlight.get(queueOffset)
+    if (lease === undefined) {
+      cursor.entry.done(queueOffset, queueOffset + 1)
+      return
+    }
+    if (isInHand(lease)) this.leases.drop(lease)
+    this.#done(cursor, queueOffset)
+  }
+
+  #statusOf(receipt: Receipt): SettleStatus {
+    const isOver = receipt.popTimeMs + receipt.invisibleMs <= this.options.store.clock.nowMs()
+    return isOver ? 'expired' : 'invalid-handle'
+  }
+
+  #end(lease: Lease, queueOffset: number, outcome: Outcome, copies: Promise<Settled>[]): void {
+    const { cursor, member } = lease
+    this.leases.drop(lease)
+    if (outcome.kind === 'ack') {
+      if (this.options.order === 'queue') this.leases.extend(lease)
+      this.#done(cursor, queueOffset)
+    } else if (outcome.kind === 'release') {
+      this.#handOut.putBack(cursor, queueOffset)
+      this.#handOut.resume(cursor, queueOffset)
+      this.wake(cursor)
+    } else if (this.options.model === 'broadcasting') {
+      this.options.events.emit('broadcast-dropped', { ...this.#where(cursor), queueOffset })
+      this.#done(cursor, queueOffset)
+    } else if (outcome.kind === 'dlq') {
+      copies.push(this.#copy(cursor, queueOffset, member, 1, undefined))
+    } else if (this.options.order === 'none') {
+      copies.push(this.#copy(cursor, queueOffset, member, member.registration.maxAttempts, outcome.afterMs))
+    } else {
+      this.#failInPlace(lease, queueOffset, outcome.afterMs, copies)
+    }
+  }
+
+  #done(cursor: Cursor, queueOffset: number): void {
+    cursor.done(queueOffset)
+    if (this.#handOut.ended(cursor, queueOffset)) this.wake(cursor)
+  }
+
+  /** Ordered delivery: the same message again, after a wait, until its attempts are used up. */
+  #failInPlace(lease: Lease, queueOffset: number, afterMs: number | undefined, copies: Promise<Settled>[]): void {
+    const { cursor, member } = lease
+    const { maxAttempts, onExhausted, retry } = member.registration
+    const failures = (cursor.failures.get(queueOffset) ?? 0) + 1
+    cursor.failures.set(queueOffset, failures)
+    if (failures >= maxAttempts && onExhausted === 'dlq') {
+      copies.push(this.#copy(cursor, queueOffset, member, maxAttempts, undefined))
+      return
+    }
+    if (failures === maxAttempts) {
+      this.options.events.emit('message-blocks', { ...this.#where(cursor), queueOffset, attempts: failures })
+    }
+    const waitMs = Math.min(IN_PLACE_MS_MAX, Math.max(IN_PLACE_MS_MIN, afterMs ?? retryWaitMs(retry, failures)))
+    this.#handOut.putBack(cursor, queueOffset)
+    const { epoch } = cursor.entry
+    this.options.alarms.in(waitMs, () => {
+      if (cursor.entry.epoch !== epoch) return
+      this.#handOut.resume(cursor, queueOffset)
+      this.wake(cursor)
+    })
+  }
+
+  /** A copy takes its place; until the copy is visible the message is nobody's and not done. */
+  #copy(
+    cursor: Cursor,
+    queueOffset: number,
+    member: Member,
+    maxAttempts: number,
+    waitMs: number | undefined,
+  ): Promise<Settled> {
+    const { settler, alarms } = this.options
+    const { topic, queueId } = cursor
+    const { epoch } = cursor.entry
+    cursor.hold(queueOffset, nobodys(member, cursor, queueOffset))
+    const failures = cursor.failures.get(queueOffset) ?? 0
+    const failure = { maxAttempts, waitMs, retry: member.registration.retry, failures }
+    const copied = settler.settle({ group: this.group, topic, queueId, queueOffset }, failure)
+    const over = (settled: Settled): void => {
+      if (settled === 'copied' || cursor.entry.epoch !== epoch || !cursor.inFlight.has(queueOffset)) return
+      if (settled === 'gone') {
+        this.#done(cursor, queueOffset)
+        return
+      }
+      alarms.in(IN_PLACE_MS_MAX, () => {
+        if (cursor.entry.epoch !== epoch || !cursor.inFlight.has(queueOffset)) return
+        this.#handOut.putBack(cursor, queueOffset)
+        this.#handOut.resume(cursor, queueOffset)
+        this.wake(cursor)
+      })
+    }
+    // A rejection means that the store has closed: the message stays unfinished, and whoever settles it is told.
+    copied.then(over, () => undefined)
+    return copied
+  }
+
+  #expired(lease: Lease, queueOffsets: readonly number[]): void {
+    const { order, events } = this.options
+    const { cursor, member } = lease
+    events.emit('lease-expired', { ...this.#where(cursor), clientId: member.clientId, messages: queueOffsets.length })
+    const isFailing = member.registration.kind === 'push'
+    const outcome: Outcome = { kind: 'retry', afterMs: isFailing ? TIMEOUT_RETRY_MS : 0 }
+    queueOffsets.forEach((queueOffset, i) => {
+      // Of a queue handed out in order only the first was being worked on.
+      const isWaiting = order === 'queue' && i > 0
+      this.#end(lease, queueOffset, isWaiting ? { kind: 'release' } : outcome, [])
+    })
+  }
+
+  #where(cursor: Cursor): { readonly group: string; readonly topic: string; readonly queueId: number } {
+    return { group: this.group, topic: cursor.topic, queueId: cursor.queueId }
+  }
+
+  /** Receives are answered, nothing more is handed out. What is in hand can still be settled. */
+  close(): void {
+    this.#isClosed = true
+    this.#reader.close()
+    this.#waiting.end('fenced')
+  }
+}
+
+/** Pop time of a message that is being copied: no receipt has it. */
+const NOBODYS_POP_TIME = -1
+
+function nobodys(member: Member, cursor: Cursor, queueOffset: number): Lease {
+  const times = { popTimeMs: NOBODYS_POP_TIME, invisibleMs: 0, deadlineMs: 0 }
+  return { member, cursor, queueOffsets: [queueOffset], left: 1, alarm: undefined, ...times }
+}
+
+function isInHand(lease: Lease): boolean {
+  return lease.popTimeMs !== NOBODYS_POP_TIME
+}
+
+function handOutOf(order: ConsumerRegistration['order'], group: HandOutGroup): HandOut {
+  if (order === 'queue') return new QueueHandOut(group)
+  return order === 'group' ? new MessageGroupHandOut(group) : new MessageHandOut(group)
+}

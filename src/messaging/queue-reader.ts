@@ -1,0 +1,188 @@
+/**
+ * Reads ahead for one group: from a queue into its cursor, through the group's filter. What is hot is read at once; what is
+ * cold, off the event loop.
+ */
+import { asError, isErrorNamed } from '../base/errors.ts'
+import { runNextTurn } from '../base/turns.ts'
+import { PROPERTY_PMQ_LOST } from '../codec/properties.ts'
+import type { GetRequest, GetResult, MessageStore, StoredMessage } from '../store/message-store.ts'
+import type { Alarms } from './alarms.ts'
+import type { Events } from './events.ts'
+import type { Cursor } from './hand-out.ts'
+import type { WaitingMessage } from './message-groups.ts'
+import type { CursorRead, ReadAhead } from './queue-cursor.ts'
+import type { CompiledSubscription } from './subscription-expression.ts'
+
+/** Messages and bytes of one read. RocketMQ: pullBatchSize, and its cap in memory. */
+const READ_MESSAGES = 64
+const READ_BYTES = 256 * 1024
+/** Reads of one queue without a match before others have their turn. */
+const READS_A_TURN = 16
+/** Wait after a read failed. */
+const FAILED_PAUSE_MS = 1000
+
+/** What a {@link QueueReader} needs of its surroundings. */
+export type QueueReaderOptions = {
+  readonly group: string
+  readonly store: MessageStore
+  readonly events: Events
+  readonly alarms: Alarms
+  readonly memory: ReadAhead
+  readonly memoryBytesMax: number
+  /** The queue may have something: ask again. */
+  readonly onReady: (cursor: Cursor) => void
+}
+
+type Filter = {
+  readonly tagsCodes: ReadonlySet<number> | undefined
+  readonly matches: (message: StoredMessage) => boolean
+}
+
+const EVERYTHING: Filter = { tagsCodes: undefined, matches: isNotLost }
+
+/** The reading half of a group. */
+export class QueueReader {
+  readonly #options: QueueReaderOptions
+  readonly #filters = new Map<string, Filter>()
+  readonly #paused = new Set<Cursor>()
+  #isClosed = false
+
+  constructor(options: QueueReaderOptions) {
+    this.#options = options
+  }
+
+  /** What the group wants of a topic from now on; topics without one, like retries, are wanted whole. */
+  subscribe(topic: string, subscription: CompiledSubscription): void {
+    if (subscription.canonical === '*' && subscription.kind === 'TAG') this.#filters.delete(topic)
+    else {
+      const matches = (message: StoredMessage): boolean => subscription.matches(message) && isNotLost(message)
+      this.#filters.set(topic, { tagsCodes: subscription.tagsCodes, matches })
+    }
+  }
+
+  /** Reads until a message is ready; false where there is none, or it takes time: then the queue is woken later. */
+  fetch(cursor: Cursor): boolean {
+    for (let reads = 0; reads < READS_A_TURN; reads++) {
+      const read = cursor.nextRead(this.#readMessages)
+      if (read === undefined) {
+        this.#notePause(cursor)
+        return false
+      }
+      const request = this.#request(cursor, read)
+      const result = this.#get(cursor, request)
+      if (result === undefined) return false
+      if (result.status === 'cold') {
+        cursor.isReading = true
+        void this.#readCold(cursor, request, cold => this.#accept(cursor, read, cold))
+        return false
+      }
+      const isProgress = this.#accept(cursor, read, result)
+      if (cursor.peek() !== undefined) return true
+      if (!isProgress) return false
+    }
+    runNextTurn(() => this.#options.onReady(cursor))
+    return false
+  }
+
+  /** The record of a message whose place is known. */
+  fetchAt(cursor: Cursor, waiting: WaitingMessage): StoredMessage | 'later' | 'gone' {
+    const { queueOffset } = waiting
+    if (waiting.message !== undefined) return waiting.message
+    if (waiting.isGone) return 'gone'
+    if (cursor.isReading) return 'later'
+    const { topic, queueId } = cursor
+    const request: GetRequest = { topic, queueId, queueOffset, maxMessages: 1 }
+    const result = this.#get(cursor, request)
+    if (result === undefined) return 'later'
+    if (result.status !== 'cold') return recordAt(result, queueOffset) ?? 'gone'
+    cursor.isReading = true
+    void this.#readCold(cursor, request, cold => {
+      waiting.message = recordAt(cold, queueOffset)
+      waiting.isGone = waiting.message === undefined
+      return true
+    })
+    return 'later'
+  }
+
+  close(): void {
+    this.#isClosed = true
+  }
+
+  get #readMessages(): number {
+    const { memory, memoryBytesMax } = this.#options
+    return memory.bytes < memoryBytesMax ? READ_MESSAGES : 1
+  }
+
+  #request(cursor: Cursor, read: CursorRead): GetRequest {
+    const { topic, queueId } = cursor
+    const { queueOffset, maxMessages } = read
+    const tagsCodes = this.#filters.get(topic)?.tagsCodes
+    const request = { topic, queueId, queueOffset, maxMessages, maxBytes: READ_BYTES }
+    return tagsCodes === undefined ? request : { ...request, tagsCodes }
+  }
+
+  #get(cursor: Cursor, request: GetRequest): GetResult | undefined {
+    if (this.#isClosed) return undefined
+    try {
+      return this.#options.store.get(request)
+    } catch (error) {
+      this.#failed(cursor, error)
+      return undefined
+    }
+  }
+
+  async #readCold(cursor: Cursor, request: GetRequest, accept: (result: GetResult) => boolean): Promise<void> {
+    try {
+      const result = await this.#options.store.read(request)
+      cursor.isReading = false
+      if (accept(result)) this.#options.onReady(cursor)
+    } catch (error) {
+      cursor.isReading = false
+      this.#failed(cursor, error)
+    }
+  }
+
+  #accept(cursor: Cursor, read: CursorRead, result: GetResult): boolean {
+    const { group, events } = this.#options
+    const { topic, queueId } = cursor
+    if (result.status === 'offset-too-small') {
+      const [from, to] = [read.queueOffset, result.minQueueOffset]
+      events.emit('offset-gap', { group, topic, queueId, from, to, lost: to - from })
+    }
+    const { added, skipped } = cursor.accept(read, result, (this.#filters.get(topic) ?? EVERYTHING).matches)
+    return added > 0 || skipped > 0
+  }
+
+  #failed(cursor: Cursor, error: unknown): void {
+    if (this.#isClosed || isErrorNamed(error, 'STORE_CLOSED')) return
+    const { group, events, alarms } = this.#options
+    events.emit('error', { where: `reading ${cursor.topic}/${cursor.queueId} for ${group}`, error: asError(error) })
+    alarms.in(FAILED_PAUSE_MS, () => this.#options.onReady(cursor))
+  }
+
+  #notePause(cursor: Cursor): void {
+    if (!cursor.isPaused) {
+      this.#paused.delete(cursor)
+      return
+    }
+    if (this.#paused.has(cursor)) return
+    this.#paused.add(cursor)
+    const { topic, queueId, entry } = cursor
+    this.#options.events.emit('queue-paused', {
+      group: this.#options.group,
+      topic,
+      queueId,
+      ackedRanges: entry.ranges.count,
+    })
+  }
+}
+
+function recordAt(result: GetResult, queueOffset: number): StoredMessage | undefined {
+  const found = result.messages[0]
+  return found?.queueOffset === queueOffset ? found : undefined
+}
+
+/** A record that only stands in for a lost one is never delivered. */
+function isNotLost(message: StoredMessage): boolean {
+  return message.bodyBytes > 0 || message.property(PROPERTY_PMQ_LOST) === undefined
+}
