@@ -10,6 +10,7 @@ import { assertWatermarks } from './invariants.ts'
 import { scanLog } from './log-scan.ts'
 import { findById } from './message-look-up.ts'
 import { openForReading, openForWriting } from './open-store.ts'
+import { queueBytes } from './queue-bytes.ts'
 import { resolveStoreSettings } from './settings.ts'
 import type { SmallFiles } from './small-files.ts'
 import { snapshotStore } from './snapshot.ts'
@@ -234,7 +235,8 @@ export class MessageStore {
 
   /** Bytes of the queue's messages in [from, to): what a lag weighs. */
   async queueBytes(topic: string, queueId: number, from: number, to: number): Promise<number> {
-    return await this.#parts.reader.queueBytes(topic, queueId, from, to)
+    const queue = this.#parts.queues.queue(topic, queueId)
+    return queue === undefined ? 0 : await queueBytes(queue, from, to)
   }
 
   /** Messages with this key (one of KEYS, or UNIQ_KEY), newest first, compared exactly. */

@@ -3,11 +3,21 @@
  * written by somebody else. FORMAT section 27, "Which offsets hold".
  */
 import { createHash } from 'node:crypto'
+import type { StoreState } from '../codec/state-page.ts'
 import type { Checkpointer } from './checkpointer.ts'
 import type { SmallFiles } from './small-files.ts'
 
 /** RocketMQ: ConsumerOffsetManager.configFilePath. */
 export const CONSUMER_OFFSET_FILE = 'config/consumerOffset.json'
+
+/** Whether the file is as we last wrote it, or was about to write it. No file and none remembered counts as ours. */
+export async function isOffsetsJsonOurs(
+  smallFiles: SmallFiles,
+  state: Pick<StoreState, 'consumerOffsetSha256' | 'formerConsumerOffsetSha256'>,
+): Promise<boolean> {
+  const found = await smallFiles.hashOf(CONSUMER_OFFSET_FILE)
+  return found === state.consumerOffsetSha256 || found === state.formerConsumerOffsetSha256
+}
 
 /** Saves the file and its hash, one call after another. */
 export class OffsetsJson {

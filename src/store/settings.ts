@@ -126,12 +126,18 @@ export const STORE_SETTINGS: StoreTable = {
 }
 
 /** Resolved {@link STORE_SETTINGS}. */
-export type StoreSettings = Omit<Settings<StoreTable>, 'retention'> & { readonly retention: RetentionSettings }
+export type StoreSettings = Omit<Settings<StoreTable>, 'retention'> & {
+  readonly retention: RetentionSettings
+  /** Names of the options that were given, and not left to their defaults. */
+  readonly given: ReadonlySet<string>
+}
 
 /** Checks given options and fills in the defaults. @throws INVALID_ARGUMENT */
 export function resolveStoreSettings(given: object): StoreSettings {
   const settings = resolveSettings(STORE_SETTINGS, given, 'open')
-  return { ...settings, retention: resolveSettings(RETENTION_SETTINGS, settings.retention, 'retention') }
+  const retention = resolveSettings(RETENTION_SETTINGS, settings.retention, 'retention')
+  const names = Object.entries(given).flatMap(([name, value]) => (value === undefined ? [] : [name]))
+  return { ...settings, retention, given: new Set(names) }
 }
 
 function checkAddress(value: unknown): string | undefined {

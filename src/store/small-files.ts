@@ -2,6 +2,7 @@
  * Small files for the layers above: config JSON in RocketMQ's places, and our own under `pocketmq/`.
  * Whole files are replaced atomically; append files are read whole at open and replaced when they grow too long.
  */
+import { createHash } from 'node:crypto'
 import { dirname, join } from 'node:path'
 import { PocketMQError } from '../base/errors.ts'
 import { readWhole, replaceFile } from '../files/atomic-file.ts'
@@ -51,6 +52,12 @@ export class SmallFiles {
       }
     }
     return undefined
+  }
+
+  /** SHA-256 of the file's bytes, in hexadecimal; undefined where there is none. */
+  async hashOf(name: string): Promise<string | undefined> {
+    const bytes = await readWhole(this.#options.fileSystem, this.#path(name))
+    return bytes === undefined ? undefined : createHash('sha256').update(bytes).digest('hex')
   }
 
   /** On the device, with its folder, when it resolves. The version before is kept as `.bak` unless told otherwise. */

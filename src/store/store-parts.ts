@@ -41,6 +41,7 @@ export type StoreParts = {
   readonly queues: ConsumeQueues
   readonly index: MessageIndex
   readonly reader: MessageReader
+  readonly tombstones: Tombstones
   /** Which checksums a record at this place must have. */
   readonly checks: (physicalOffset: number) => RecordChecks
   readonly dispatched: Watermark

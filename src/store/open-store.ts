@@ -1,0 +1,175 @@
+/**
+ * Opens a folder: checks what it is, takes the lock, recovers, and starts what runs.
+ * The order matters: the lock is taken before anything is read that recovery may change.
+ */
+import { resolve } from 'node:path'
+import { PocketMQError } from '../base/errors.ts'
+import type { Watermark } from '../base/watermark.ts'
+import type { FileSystem } from '../files/file-system.ts'
+import { loadMmap } from '../files/mmap.ts'
+import { nodeFileSystem } from '../files/node-file-system.ts'
+import { closeStore } from './close-store.ts'
+import { openFolderFiles } from './folder-files.ts'
+import { refuseOtherFolder } from './inspect-folder.ts'
+import { MessageReader } from './message-reader.ts'
+import { isOffsetsJsonOurs } from './offsets-json.ts'
+import { openReadView } from './read-view.ts'
+import { recordChecksOf } from './record-checks.ts'
+import { recover } from './recovery.ts'
+import { RunningStore } from './running-store.ts'
+import type { StoreSettings } from './settings.ts'
+import { SmallFiles } from './small-files.ts'
+import { StoreHooks } from './store-hooks.ts'
+import type { StoreParts } from './store-parts.ts'
+import { StoreStatus } from './store-status.ts'
+
+/** What both ways of opening need first. */
+export type Ground = {
+  readonly dir: string
+  readonly settings: StoreSettings
+  readonly fileSystem: FileSystem
+  readonly status: StoreStatus
+  readonly hooks: StoreHooks
+  readonly smallFiles: SmallFiles
+  readonly onEvent: (name: string, details: Readonly<Record<string, unknown>>) => void
+}
+
+/** Opens for writing; see `MessageStore.open`. */
+export async function openForWriting(dir: string, settings: StoreSettings): Promise<StoreParts> {
+  const ground = await layGround(dir, settings, false)
+  const { fileSystem } = ground
+  await refuseOtherFolder(fileSystem, ground.dir)
+  await checkDevice(ground)
+  await fileSystem.ensureFolder(ground.dir, settings.mode)
+  const releaseLock = await takeLock(ground)
+  try {
+    return await startWriting(ground, releaseLock)
+  } catch (error) {
+    await releaseLock()
+    throw error
+  }
+}
+
+/** Opens for reading only; see `MessageStore.openReadOnly`. */
+export async function openForReading(dir: string, settings: StoreSettings): Promise<StoreParts> {
+  const ground = await layGround(dir, settings, true)
+  await refuseMissingFolder(ground)
+  const view = await openReadView(ground)
+  return {
+    ...ground,
+    ...view,
+    reader: readerOf(ground, view, view.dispatched),
+    opened: { isOffsetsJsonOurs: true, isCheckpointOurs: true },
+    writer: undefined,
+    close: async () => {
+      ground.status.close()
+      await view.close()
+    },
+  }
+}
+
+async function layGround(dir: string, settings: StoreSettings, isReadOnly: boolean): Promise<Ground> {
+  const root = resolve(dir)
+  if (settings.io === 'mmap' && settings.fileSystem === undefined) await loadMmap()
+  const fileSystem = settings.fileSystem ?? nodeFileSystem(settings.io === 'mmap' ? 'mmap' : 'file')
+  const hooks = new StoreHooks(settings.logger)
+  const onEvent: Ground['onEvent'] = (name, details) => hooks.onEvent(name, details)
+  const smallFiles = new SmallFiles({
+    fileSystem,
+    dir: root,
+    mode: settings.mode,
+    isReadOnly,
+    onRefused: (path, error) => onEvent('file-refused', { path, reason: String(error) }),
+  })
+  return { dir: root, settings, fileSystem, status: new StoreStatus(root, isReadOnly), hooks, smallFiles, onEvent }
+}
+
+/** A file system that other machines may write keeps neither our lock nor our flushes. SEMANTICS 8.1. */
+async function checkDevice({ dir, settings, fileSystem }: Ground): Promise<void> {
+  const device = await fileSystem.device(dir)
+  if (device.isNetwork && !settings.allowNetworkFs) {
+    throw new PocketMQError('UNSUPPORTED_FILE_SYSTEM', `${dir} is on a network file system`, {
+      hint: 'Use a local disk, or pass allowNetworkFs where losing messages is acceptable.',
+      details: { dir },
+    })
+  }
+  if (device.isOverlay) {
+    settings.logger.warn({ dir }, 'the folder is in a container layer and is lost with the container: mount a volume')
+  }
+}
+
+/** Takes the lock; without one of our own, a holder that the system shows is still respected. Decision 11. */
+async function takeLock({ dir, settings, fileSystem }: Ground): Promise<() => Promise<void>> {
+  if (settings.lock !== 'none') {
+    const lock = await fileSystem.lock(dir, settings.lockWaitMs, settings.mode & 0o666)
+    return () => lock.release()
+  }
+  const holder = await fileSystem.lockHolder(dir)
+  if (holder === undefined) return async () => undefined
+  throw new PocketMQError('STORE_LOCKED', `${dir} is open in ${holder}`, {
+    hint: 'Close the other owner first.',
+    details: { dir, holder },
+  })
+}
+
+async function refuseMissingFolder({ dir, fileSystem }: Ground): Promise<void> {
+  await refuseOtherFolder(fileSystem, dir)
+  if ((await fileSystem.stat(`${dir}/commitlog`)) !== undefined) return
+  throw new PocketMQError('STORE_NOT_FOUND', `there is no store in ${dir}`, {
+    hint: 'Check the path; `open` creates a store, `openReadOnly` does not.',
+    details: { dir },
+  })
+}
+
+async function startWriting(ground: Ground, releaseLock: () => Promise<void>): Promise<StoreParts> {
+  const { settings, fileSystem, dir, onEvent, smallFiles } = ground
+  const files = await openFolderFiles({ ...ground, isReadOnly: false })
+  const recovered = await recover({
+    ...files,
+    fileSystem,
+    dir,
+    mode: settings.mode,
+    clock: settings.clock,
+    recordCrc: settings.recordCrc,
+    isReadOnly: false,
+    isDropped: (topic, physicalOffset) => files.tombstones.isDropped(topic, physicalOffset),
+    onEvent,
+  })
+  const { log, queues, index, tombstones } = files
+  await log.startAppending(recovered.appendAt)
+  const checks = recordChecksOf(recovered.state.foreignRanges)
+  const running = new RunningStore({ ...ground, files, recovered })
+  await running.start()
+  const { isCheckpointOurs } = recovered
+  return {
+    ...ground,
+    log,
+    queues,
+    index,
+    checks,
+    tombstones,
+    reader: readerOf(ground, { log, queues, index, checks, tombstones }, running.dispatcher.dispatched),
+    dispatched: running.dispatcher.dispatched,
+    recovery: recovered.report,
+    opened: { isOffsetsJsonOurs: await isOffsetsJsonOurs(smallFiles, recovered.state), isCheckpointOurs },
+    writer: running,
+    refresh: undefined,
+    close: () => closeStore({ ...ground, files, running, releaseLock }),
+  }
+}
+
+function readerOf(
+  { onEvent }: Ground,
+  { log, queues, index, checks, tombstones }: Pick<StoreParts, 'log' | 'queues' | 'index' | 'checks' | 'tombstones'>,
+  dispatched: Watermark,
+): MessageReader {
+  return new MessageReader({
+    log,
+    queues,
+    index,
+    checks,
+    isDropped: (topic, physicalOffset) => tombstones.isDropped(topic, physicalOffset),
+    dispatched: () => dispatched.value,
+    onEvent,
+  })
+}
