@@ -44,6 +44,7 @@ export async function openFolderFiles(options: FolderOptions): Promise<FolderFil
   const checkpoint = await StoreCheckpoint.load({ fileSystem, dir, mode })
   const folder = `${dir}/commitlog`
   const segmentBytes = facts.commitLogSegmentBytes ?? settings.commitLogSegmentBytes
+  if (!isReadOnly) await fileSystem.ensureFolder(folder, mode)
   const notes = isReadOnly
     ? []
     : await mendSegments(fileSystem, facts, { segmentBytes, flushed: loaded.state?.flushed, folder })
