@@ -5,10 +5,16 @@
 import { dirname, join } from 'node:path'
 import type { FileSystem } from './file-system.ts'
 
+/** Content that is mostly zeros, which take no room on the device. */
+export type SparseBytes = {
+  readonly sizeBytes: number
+  readonly pieces: readonly { readonly position: number; readonly bytes: Uint8Array }[]
+}
+
 /** What to replace and how. */
 export type ReplaceOptions = {
   readonly path: string
-  readonly bytes: Uint8Array
+  readonly bytes: Uint8Array | SparseBytes
   /** An existing folder on the same device for the file while it is written; never one in which RocketMQ counts files. */
   readonly temporaryFolder: string
   readonly mode: number
@@ -53,11 +59,19 @@ export async function readWhole(fileSystem: FileSystem, path: string): Promise<B
 }
 
 /** Writes a file from its first byte to its last and flushes it; its name is not durable before its folder is flushed. */
-export async function writeWhole(fileSystem: FileSystem, path: string, bytes: Uint8Array, mode: number): Promise<void> {
+export async function writeWhole(
+  fileSystem: FileSystem,
+  path: string,
+  bytes: Uint8Array | SparseBytes,
+  mode: number,
+): Promise<void> {
+  const { sizeBytes, pieces } =
+    bytes instanceof Uint8Array ? { sizeBytes: bytes.length, pieces: [{ position: 0, bytes }] } : bytes
   const file = await fileSystem.open(path, 'create', mode)
   try {
     await file.setLength(0)
-    await file.write(bytes, 0)
+    for (const piece of pieces) await file.write(piece.bytes, piece.position)
+    await file.setLength(sizeBytes)
     await file.flush()
   } finally {
     await file.close()

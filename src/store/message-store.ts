@@ -290,6 +290,11 @@ export class MessageStore {
     await this.#writer().tombstones.bury(topic)
   }
 
+  /** Records of this topic below the answer were deleted with it; undefined where it never was. */
+  tombstone(topic: string): number | undefined {
+    return this.#parts.tombstones.physicalOffsetOf(topic)
+  }
+
   /** Writes `config/consumerOffset.json` and remembers its hash, so that its next opener knows whose it is. */
   async saveConsumerOffsets(bytes: Uint8Array): Promise<void> {
     await this.#writer().offsetsJson.save(bytes)

@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto'
 import { dirname, join } from 'node:path'
 import { PocketMQError } from '../base/errors.ts'
+import type { SparseBytes } from '../files/atomic-file.ts'
 import { readWhole, replaceFile } from '../files/atomic-file.ts'
 import type { FileSystem, StoreFile } from '../files/file-system.ts'
 
@@ -61,7 +62,11 @@ export class SmallFiles {
   }
 
   /** On the device, with its folder, when it resolves. The version before is kept as `.bak` unless told otherwise. */
-  async save(name: string, bytes: Uint8Array, options: { readonly keepBackup?: boolean } = {}): Promise<void> {
+  async save(
+    name: string,
+    bytes: Uint8Array | SparseBytes,
+    options: { readonly keepBackup?: boolean } = {},
+  ): Promise<void> {
     this.#checkWritable()
     const before = this.#saving.get(name) ?? Promise.resolve()
     const saved = before.catch(() => undefined).then(() => this.#replace(name, bytes, options.keepBackup ?? true))
@@ -83,6 +88,16 @@ export class SmallFiles {
     return new OpenAppendFile(file, await file.sizeBytes(), bytes => this.#swap(name, path, bytes))
   }
 
+  /** As `save`, for a file that is mostly zeros: only `pieces` take room. `sizeBytes` is the whole file's length. */
+  async saveSparse(
+    name: string,
+    sizeBytes: number,
+    pieces: SparseBytes['pieces'],
+    options: { readonly keepBackup?: boolean } = {},
+  ): Promise<void> {
+    await this.save(name, { sizeBytes, pieces }, options)
+  }
+
   async remove(name: string): Promise<void> {
     this.#checkWritable()
     await this.#options.fileSystem.remove(this.#path(name))
@@ -95,7 +110,7 @@ export class SmallFiles {
     return entries.filter(entry => !entry.isFolder).map(entry => entry.name)
   }
 
-  async #replace(name: string, bytes: Uint8Array, keepBackup: boolean): Promise<void> {
+  async #replace(name: string, bytes: Uint8Array | SparseBytes, keepBackup: boolean): Promise<void> {
     const { fileSystem, dir } = this.#options
     const path = this.#path(name)
     await this.#ensureFolder(path)

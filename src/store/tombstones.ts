@@ -36,6 +36,11 @@ export class Tombstones {
     return tombstone !== undefined && physicalOffset < tombstone.physicalOffset
   }
 
+  /** Records of the topic below this were deleted with it. */
+  physicalOffsetOf(topic: string): number | undefined {
+    return this.#byTopic.get(topic)?.physicalOffset
+  }
+
   /** Where a queue of a topic that was deleted goes on counting; 0 where it was not. */
   nextQueueOffset(topic: string, queueId: number): number {
     return this.#byTopic.get(topic)?.nextQueueOffsets.get(queueId) ?? 0
