@@ -22,6 +22,7 @@ export class PagedBytes {
   #owner: object = {}
   #chunks: (Chunk | undefined)[] = []
   #pageCount = 0
+  #digest: string | undefined
 
   /** Pages that take room on the device. */
   get pageCount(): number {
@@ -33,6 +34,7 @@ export class PagedBytes {
     const copy = new PagedBytes()
     copy.#chunks = this.#chunks.slice()
     copy.#pageCount = this.#pageCount
+    copy.#digest = this.#digest
     this.#owner = {}
     return copy
   }
@@ -75,7 +77,8 @@ export class PagedBytes {
     }
     this.#chunks.length = Math.min(this.#chunks.length, Math.ceil(keptPages / CHUNK_PAGES))
     const rest = length % PAGE_BYTES
-    if (rest !== 0 && this.#page(keptPages - 1) !== undefined) this.#ownPage(keptPages - 1).fill(0, rest)
+    const last = rest === 0 ? undefined : this.#page(keptPages - 1)?.bytes.subarray(rest)
+    if (last !== undefined && !last.equals(ZEROS.subarray(rest))) this.#ownPage(keptPages - 1).fill(0, rest)
   }
 
   /** Indexes of the pages that are not the very same page in both tables. */
@@ -97,7 +100,7 @@ export class PagedBytes {
   /** Takes a page as it is in the other table. */
   takePage(index: number, from: PagedBytes): void {
     const page = from.#page(index)
-    from.#owner = {}
+    if (page?.owner === from.#owner) from.#owner = {}
     if (page !== this.#page(index)) this.#put(index, page)
   }
 
@@ -114,6 +117,11 @@ export class PagedBytes {
 
   /** Equal for equal bytes, however they were written. */
   digest(): string {
+    this.#digest ??= this.#computeDigest()
+    return this.#digest
+  }
+
+  #computeDigest(): string {
     const hash = createHash('sha1')
     for (let index = 0; index < this.#chunks.length * CHUNK_PAGES; index++) {
       const page = this.#page(index)
@@ -133,6 +141,7 @@ export class PagedBytes {
     const page = this.#page(index)
     if (page?.owner === this.#owner && this.#chunks[Math.floor(index / CHUNK_PAGES)]?.owner === this.#owner) {
       page.digest = undefined
+      this.#digest = undefined
       return page.bytes
     }
     const bytes = Buffer.from(page?.bytes ?? ZEROS)
@@ -141,6 +150,7 @@ export class PagedBytes {
   }
 
   #put(index: number, page: Page | undefined): void {
+    this.#digest = undefined
     const at = Math.floor(index / CHUNK_PAGES)
     let chunk = this.#chunks[at]
     if (chunk?.owner !== this.#owner) {

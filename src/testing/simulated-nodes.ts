@@ -24,11 +24,13 @@ export type FlushUnderWay = {
 
 /** A file, whatever names it has. */
 export class FileNode {
-  readonly live: PagedBytes
   length: number
   modifiedMs: number
   /** Names it has, live. */
   links = 0
+  /** The very table of #durable as long as nothing was written since; see #ownLive. */
+  #live: PagedBytes
+  /** Never written to, only replaced: cuts, kills and flushes hand it on without copying. */
   #durable: PagedBytes
   #durableLength: number
   /** Every length since the last flush. */
@@ -40,13 +42,17 @@ export class FileNode {
   #dropped: PagedBytes | undefined
   #flushing = 0
 
-  constructor(modifiedMs: number, live: PagedBytes = new PagedBytes(), length = 0, durable?: FileState) {
-    this.live = live
-    this.length = length
+  constructor(modifiedMs: number, durable: FileState = { bytes: new PagedBytes(), length: 0 }) {
     this.modifiedMs = modifiedMs
-    this.#durable = durable?.bytes ?? new PagedBytes()
-    this.#durableLength = durable?.length ?? 0
-    if (this.length !== this.#durableLength) this.#lengths.push(this.length)
+    this.length = durable.length
+    this.#live = durable.bytes
+    this.#durable = durable.bytes
+    this.#durableLength = durable.length
+  }
+
+  /** What programs see; not to be written to. */
+  get live(): PagedBytes {
+    return this.#live
   }
 
   get durable(): FileState {
@@ -54,14 +60,14 @@ export class FileNode {
   }
 
   setLength(length: number, modifiedMs: number): void {
-    if (length < this.length) this.live.truncate(length)
+    if (length < this.length) this.#ownLive().truncate(length)
     if (length !== this.length) this.#noteLength(length)
     this.length = length
     this.modifiedMs = modifiedMs
   }
 
   write(bytes: Uint8Array, position: number, modifiedMs: number): void {
-    this.live.write(bytes, position)
+    this.#ownLive().write(bytes, position)
     const end = position + bytes.length
     if (end > this.length) {
       this.#noteLength(end)
@@ -73,7 +79,7 @@ export class FileNode {
   /** A flush is called: it covers what is there now. */
   beginFlush(): FlushUnderWay {
     this.#flushing++
-    const all = this.live.fork()
+    const all = this.#ownLive().fork()
     const bytes = all.fork()
     if (this.#dropped !== undefined) {
       for (const index of this.#dropped.differing(this.#durable)) {
@@ -89,6 +95,9 @@ export class FileNode {
     this.#durable = state.bytes
     this.#durableLength = state.length
     this.#lengths = this.length === state.length ? [] : [this.length]
+    // One table for both again, so that the next cut has nothing to compare.
+    const hasNothingNew = this.#live.differing(state.bytes).next().done === true
+    if (hasNothingNew) this.#live = state.bytes
   }
 
   /** The flush did not reach the device, whether it said so or not. */
@@ -108,9 +117,10 @@ export class FileNode {
 
   /** What a power cut leaves: each unflushed sector, and one of the lengths since the last flush, with this probability. */
   cut(random: SeededRandom, probability: number): FileState {
+    if (this.#live === this.#durable && this.#lengths.length === 0) return this.durable
     const bytes = this.#durable.fork()
-    for (const index of this.live.differing(this.#durable)) {
-      bytes.takeSectors(index, this.live, random, probability)
+    for (const index of this.#live.differing(this.#durable)) {
+      bytes.takeSectors(index, this.#live, random, probability)
     }
     const length = this.#cutLength(random, probability)
     bytes.truncate(length)
@@ -124,23 +134,29 @@ export class FileNode {
 
   /** A file of its own with this file's content, live and durable. */
   copy(): FileNode {
-    const copy = new FileNode(this.modifiedMs, this.live.fork(), this.length, {
-      bytes: this.#durable.fork(),
-      length: this.#durableLength,
-    })
+    const copy = new FileNode(this.modifiedMs, this.durable)
+    if (this.#live !== this.#durable) copy.#live = this.#live.fork()
+    copy.length = this.length
     copy.#lengths = [...this.#lengths]
-    copy.#dropped = this.#dropped?.fork()
+    copy.#dropped = this.#dropped
     return copy
   }
 
   /** Flips one bit wherever it is stored. */
   flipBit(position: number, bit: number): void {
-    for (const bytes of new Set([this.live, this.#durable])) {
+    this.#ownLive()
+    this.#durable = this.#durable.fork()
+    for (const bytes of [this.#live, this.#durable]) {
       const byte = Buffer.alloc(1)
       bytes.read(byte, position)
       byte[0] = (byte[0] as number) ^ (1 << bit)
       bytes.write(byte, position)
     }
+  }
+
+  #ownLive(): PagedBytes {
+    if (this.#live === this.#durable) this.#live = this.#durable.fork()
+    return this.#live
   }
 
   #noteLength(length: number): void {

@@ -173,8 +173,7 @@ function cutFile(node: FileNode, random: SeededRandom, wholeStyle: number): File
   const own = random.below(4)
   const style = wholeStyle < 2 ? wholeStyle : own
   const probability = style < 2 ? style : random.next()
-  const state = node.cut(random, probability)
-  return new FileNode(node.modifiedMs, state.bytes, state.length, { bytes: state.bytes.fork(), length: state.length })
+  return new FileNode(node.modifiedMs, node.cut(random, probability))
 }
 
 function addChild(folder: FolderNode, name: string, child: AnyNode, state: 'live' | 'durable' | 'both'): void {
