@@ -23,6 +23,8 @@ export type CommitLogOptions = {
   readonly mode: number
   /** Of a new log; an existing log's own size wins and is checked by `inspect-folder`. */
   readonly segmentBytes: number
+  /** Segments from here on are left out: they lie behind a gap. Default: none. */
+  readonly ignoreFrom?: number
 }
 
 /** One segment file. */
@@ -64,14 +66,26 @@ export class CommitLog {
 
   /** Lists the segments. Changes nothing on disk. @throws CORRUPT where segments do not follow one another */
   static async open(options: CommitLogOptions): Promise<CommitLog> {
-    const entries = await options.fileSystem.list(options.folder)
-    const starts = entries.flatMap(entry => parseSegmentName(entry.name) ?? []).sort((a, b) => a - b)
+    const starts = await listStarts(options)
     for (let i = 1; i < starts.length; i++) {
       const expected = (starts[i - 1] as number) + options.segmentBytes
       if (starts[i] !== expected) throw segmentMissing(options.folder, expected, starts[i] as number)
     }
     const segments = starts.map(start => ({ start, path: `${options.folder}/${segmentName(start)}` }))
     return new CommitLog(options, segments)
+  }
+
+  /** For a log that another process owns: takes note of segments it has made since, and of those it has removed. */
+  async relist(): Promise<void> {
+    assert(!this.isAppending, 'the owner of a log knows its segments')
+    const starts = new Set(await listStarts({ fileSystem: this.#fileSystem, folder: this.#folder }))
+    while (this.#segments.length > 0 && !starts.has((this.#segments[0] as Segment).start)) {
+      await this.#readers.forget((this.#segments.shift() as Segment).path)
+    }
+    const next = this.#segments.length === 0 ? Math.min(...starts) : this.filesEnd
+    for (let start = next; starts.has(start); start += this.segmentBytes) {
+      this.#segments.push({ start, path: this.#path(start) })
+    }
   }
 
   /** First byte of the oldest segment. */
@@ -367,6 +381,15 @@ export class CommitLog {
     }
     await this.#fileSystem.flushFolder(this.#folder)
   }
+}
+
+async function listStarts({
+  fileSystem,
+  folder,
+  ignoreFrom = Number.POSITIVE_INFINITY,
+}: Pick<CommitLogOptions, 'fileSystem' | 'folder' | 'ignoreFrom'>): Promise<number[]> {
+  const starts = (await fileSystem.list(folder)).flatMap(entry => parseSegmentName(entry.name) ?? [])
+  return starts.filter(start => start < ignoreFrom).sort((a, b) => a - b)
 }
 
 function segmentMissing(folder: string, expected: number, found: number): PocketMQError {

@@ -4,7 +4,7 @@ import { CommitLog } from './commit-log.ts'
 import { ConsumeQueues } from './consume-queues.ts'
 import { refuseOtherSizes } from './given-sizes.ts'
 import type { FolderFacts } from './inspect-folder.ts'
-import { inspectFolder, mendSegments } from './inspect-folder.ts'
+import { inspectFolder, mendSegments, segmentsBehindGap } from './inspect-folder.ts'
 import { MessageIndex } from './message-index.ts'
 import type { StoreSettings } from './settings.ts'
 import type { LoadedState } from './state-file.ts'
@@ -48,7 +48,8 @@ export async function openFolderFiles(options: FolderOptions): Promise<FolderFil
   const notes = isReadOnly
     ? []
     : await mendSegments(fileSystem, facts, { segmentBytes, flushed: loaded.state?.flushed, folder })
-  const log = await CommitLog.open({ fileSystem, folder, mode, segmentBytes })
+  const ignoreFrom = segmentsBehindGap(facts, segmentBytes, loaded.state?.flushed)[0]?.start ?? Number.POSITIVE_INFINITY
+  const log = await CommitLog.open({ fileSystem, folder, mode, segmentBytes, ignoreFrom })
   const queues = await ConsumeQueues.open({
     fileSystem,
     dir,

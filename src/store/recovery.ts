@@ -5,7 +5,7 @@
  * of it, put everything on the device, say so in the state. Each step may be repeated from the start.
  */
 import { assert } from '../base/assert.ts'
-import type { Tombstone } from '../codec/state-lists.ts'
+import type { PhysicalRange, Tombstone } from '../codec/state-lists.ts'
 import type { StoreState } from '../codec/state-page.ts'
 import { createAbortFile } from './abort-file.ts'
 import { cutTail, flushLog } from './cut-tail.ts'
@@ -39,7 +39,7 @@ export async function recover(parts: RecoveryParts): Promise<Recovered> {
   const rebuild = plan.isTrusted ? untouched(parts, plan) : await rebuildFromLog(parts, plan)
   const notes = [...facts.notes, ...loaded.notes, ...plan.notes, ...rebuild.notes]
   const truncatedBytes = plan.isTrusted ? 0 : await agreeOnEnd(parts, plan, rebuild.end, notes)
-  const state = stateAfter(parts, rebuild)
+  const state = stateAfter(parts, plan.isForeign, rebuild)
   if (!parts.isReadOnly) await loaded.file.save(state)
   return {
     appendAt: rebuild.end,
@@ -85,14 +85,24 @@ function untouched({ loaded }: RecoveryParts, plan: RecoveryPlan): LogRebuild {
   return { end: plan.from, lastStoreTimestamp, ...nothing }
 }
 
-function stateAfter(parts: RecoveryParts, { end, lastStoreTimestamp, foreignFrom }: LogRebuild): StoreState {
+/** Whether what the folder's owner, if there is one, appends from now on is without a checksum of ours. */
+function goesOnForeign(ranges: readonly PhysicalRange[], isForeign: boolean): boolean {
+  return isForeign || ranges.some(range => range.end === OPEN_END)
+}
+
+function stateAfter(
+  parts: RecoveryParts,
+  isForeign: boolean,
+  { end, lastStoreTimestamp, foreignFrom }: LogRebuild,
+): StoreState {
   const { log, queues, index, loaded, checkpoint, recordCrc } = parts
   const { state, lists } = loaded
   let foreignRanges = rangesWithin(lists.foreignRanges, log.minOffset, end)
   if (state === undefined) foreignRanges = withRange(foreignRanges, { start: log.minOffset, end })
   else if (foreignFrom !== undefined) foreignRanges = withRange(foreignRanges, { start: foreignFrom, end })
   // Records without a checksum of ours are to be read as a broker's are: the range is open until the next recovery.
-  if (!recordCrc) foreignRanges = withRange(foreignRanges, { start: end, end: OPEN_END })
+  if (parts.isReadOnly ? goesOnForeign(lists.foreignRanges, isForeign) : !recordCrc)
+    foreignRanges = withRange(foreignRanges, { start: end, end: OPEN_END })
   const found = checkpoint.checkpoint?.physicMessageTimestamp ?? 0
   return {
     min: log.minOffset,

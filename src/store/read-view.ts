@@ -1,0 +1,136 @@
+/**
+ * A folder open for reading only: running, crashed, or a broker's. Recovery goes into memory (queues and index keep what they
+ * are told), no byte changes and no lock is taken. ARCHITECTURE decision 22.
+ *
+ * While its owner lives, a record that does not decode is not there yet: `refresh` goes on from there.
+ */
+import { Watermark } from '../base/watermark.ts'
+import type { FileSystem } from '../files/file-system.ts'
+import type { FolderFiles } from './folder-files.ts'
+import { openFolderFiles } from './folder-files.ts'
+import { LogWalk } from './log-walk.ts'
+import { recordChecksOf } from './record-checks.ts'
+import { RecordDispatch } from './record-dispatch.ts'
+import type { Recovered } from './recovery.ts'
+import { recover } from './recovery.ts'
+import type { StoreSettings } from './settings.ts'
+import type { StoreParts } from './store-parts.ts'
+
+/** What a view is opened on. */
+export type ReadViewParts = {
+  readonly dir: string
+  readonly settings: StoreSettings
+  readonly fileSystem: FileSystem
+  readonly onEvent: (name: string, details: Readonly<Record<string, unknown>>) => void
+}
+
+/** The parts of a store that a view has. */
+export type ReadView = Pick<
+  StoreParts,
+  'log' | 'queues' | 'index' | 'checks' | 'dispatched' | 'recovery' | 'refresh' | 'tombstones'
+> & { close(): Promise<void> }
+
+/** Opens the folder as it is now. */
+export async function openReadView(parts: ReadViewParts): Promise<ReadView> {
+  const { fileSystem, dir, settings, onEvent } = parts
+  const files = await openFolderFiles({ ...parts, isReadOnly: true })
+  const { log, queues, index, tombstones } = files
+  try {
+    const recovered = await recover({
+      ...files,
+      fileSystem,
+      dir,
+      mode: settings.mode,
+      clock: settings.clock,
+      recordCrc: settings.recordCrc,
+      isReadOnly: true,
+      isDropped: (topic, physicalOffset) => tombstones.isDropped(topic, physicalOffset),
+      onEvent,
+    })
+    const checks = recordChecksOf(recovered.state.foreignRanges)
+    log.written.advance(recovered.appendAt)
+    log.flushed.advance(recovered.appendAt)
+    const dispatched = new Watermark('dispatched', recovered.appendAt)
+    const follow = new Follow(parts, files, recovered, dispatched)
+    return {
+      log,
+      queues,
+      index,
+      checks,
+      dispatched,
+      tombstones,
+      recovery: recovered.report,
+      refresh: () => follow.refresh(),
+      close: () => closeFiles(files, follow),
+    }
+  } catch (error) {
+    await closeFiles(files, undefined)
+    throw error
+  }
+}
+
+/** Goes on where recovery ended, as far as the owner has come. */
+class Follow {
+  readonly #files: FolderFiles
+  readonly #walk: LogWalk
+  readonly #records: RecordDispatch
+  readonly #dispatched: Watermark
+  #running: Promise<void> | undefined
+  #isClosed = false
+
+  constructor({ onEvent }: ReadViewParts, files: FolderFiles, recovered: Recovered, dispatched: Watermark) {
+    const { log, queues, index, tombstones } = files
+    this.#files = files
+    this.#dispatched = dispatched
+    this.#walk = new LogWalk(log, {
+      from: recovered.appendAt,
+      limit: () => log.filesEnd,
+      checks: recordChecksOf(recovered.state.foreignRanges),
+      wholeTo: recovered.appendAt,
+    })
+    this.#records = new RecordDispatch({
+      queues,
+      index,
+      isDropped: (topic, physicalOffset) => tombstones.isDropped(topic, physicalOffset),
+      onDispatch: () => undefined,
+      onEvent,
+    })
+  }
+
+  /** One at a time; who asks while one runs gets the same. */
+  refresh(): Promise<void> {
+    if (this.#isClosed) return Promise.resolve()
+    this.#running ??= this.#refresh().finally(() => {
+      this.#running = undefined
+    })
+    return this.#running
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true
+    await this.#running
+  }
+
+  async #refresh(): Promise<void> {
+    const { log, queues } = this.#files
+    await log.relist()
+    queues.correctMin(log.minOffset)
+    let end = this.#dispatched.value
+    for (let step = this.#walk.step(); step !== 'end'; step = this.#walk.step()) {
+      if (step === 'starved') await this.#walk.fill()
+      if (step === 'record') this.#records.dispatch(this.#walk.cursor)
+      // A filler that is the last thing there may still be on its way: what follows tells.
+      if (step === 'record' || step === 'filler') end = this.#walk.position
+    }
+    const { written, flushed } = log
+    written.advance(Math.max(written.value, end))
+    flushed.advance(Math.max(flushed.value, end))
+    this.#dispatched.advance(Math.max(this.#dispatched.value, end))
+  }
+}
+
+async function closeFiles(files: FolderFiles, follow: Follow | undefined): Promise<void> {
+  await follow?.close()
+  const { log, queues, index, loaded, checkpoint } = files
+  for (const part of [queues, index, log, loaded.file, checkpoint.file]) await part.close()
+}
