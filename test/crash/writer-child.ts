@@ -3,12 +3,14 @@
  * Lines on standard output: one JSON object when it has opened, then `queue queueOffset` for every acknowledged message.
  */
 import { writeSync } from 'node:fs'
+import { isErrorNamed } from '../../src/base/errors.ts'
 import { silentLogger } from '../../src/base/logger.ts'
 import { nextTurn } from '../../src/base/turns.ts'
 import type { Durability, PutResult } from '../../src/store/message-store.ts'
 import { MessageStore } from '../../src/store/message-store.ts'
 import { seededRandom } from '../../src/testing/seeded-random.ts'
 import { readBack } from './reading.ts'
+import type { Queue } from './workload.ts'
 import { QUEUES, recordAt, SIZES, unitAt } from './workload.ts'
 
 /** What a writer is told, as JSON in its first argument. */
@@ -30,6 +32,8 @@ export type WriterOrders = {
 
 const orders = JSON.parse(process.argv[2] ?? '{}') as WriterOrders
 const IN_FLIGHT_MAX = 64
+/** More than three records of the workload take. */
+const UNIT_BYTES_MAX = 62 * 1024
 
 const store = await MessageStore.open(orders.dir, {
   ...SIZES,
@@ -61,15 +65,28 @@ function acknowledge(queue: number, results: readonly PutResult[]): void {
     })
 }
 
+/** Puts what comes next in a queue; undefined where there is no room for it now. */
+function tryPut(queue: number): readonly PutResult[] | undefined {
+  const at = next[queue] as number
+  const records = Array.from({ length: unitAt(at) }, (_, i) => recordAt(orders.seed, QUEUES[queue] as Queue, at + i))
+  try {
+    const results = records.length === 1 ? records.map(record => store.put(record)) : store.putAll(records)
+    next[queue] = at + records.length
+    return results
+  } catch (error) {
+    if (isErrorNamed(error, 'BACKPRESSURE')) return undefined
+    throw error
+  }
+}
+
 async function putSome(): Promise<void> {
   const queue = random.below(QUEUES.length)
-  const at = next[queue] as number
-  const records = Array.from({ length: unitAt(at) }, (_, i) =>
-    recordAt(orders.seed, QUEUES[queue] as (typeof QUEUES)[number], at + i),
-  )
-  const results = records.length === 1 ? [store.put(records[0] as (typeof records)[number])] : store.putAll(records)
-  next[queue] = at + records.length
   inFlight++
+  let results = tryPut(queue)
+  while (results === undefined) {
+    await store.admitted(UNIT_BYTES_MAX)
+    results = tryPut(queue)
+  }
   const last = results.at(-1) as PutResult
   await store.reached(orders.durability, last.physicalOffset + last.sizeBytes)
   acknowledge(queue, results)
