@@ -1,0 +1,208 @@
+/**
+ * The offset table: how far every group is, kept in three places. In memory; in a private log, written at once and without
+ * fsync, true also beyond what is flushed; and in RocketMQ's `consumerOffset.json`, every few seconds and at close, only up to
+ * what is flushed. PMQ_SETTLES is applied here, as it is dispatched and, at open, from the log.
+ */
+import { asError } from '../base/errors.ts'
+import type { DispatchRequest, MessageStore, StoredMessage } from '../store/message-store.ts'
+import { AckRanges } from './ack-ranges.ts'
+import type { Alarm, Alarms } from './alarms.ts'
+import { ConsumerOffsetJson } from './consumer-offset-file.ts'
+import type { Events } from './events.ts'
+import type { GroupOffset } from './group-offsets.ts'
+import { GroupOffsets } from './group-offsets.ts'
+import type { LoadedOffsetLog } from './offset-log.ts'
+import { loadOffsetLog, OffsetLog } from './offset-log.ts'
+import { openOffsets } from './offsets-at-open.ts'
+import type { Settlement } from './settlement.ts'
+import { parseSettles } from './settlement.ts'
+import { SCHEDULE_TOPIC, TIMER_TOPIC } from './topics.ts'
+
+/** How often `consumerOffset.json` is written while offsets move. RocketMQ: flushConsumerOffsetInterval. */
+const JSON_INTERVAL_MS = 5000
+/** Groups that exist in our files alone: progress of delayed messages, and instances of a broadcast. */
+const OWN_GROUP_PREFIX = 'CID_PMQ_'
+const INSTANCE_SEPARATOR = '/'
+
+/** What an {@link OffsetTable} needs of its surroundings. */
+export type OffsetTableOptions = {
+  readonly store: MessageStore
+  readonly alarms: Alarms
+  readonly events: Events
+}
+
+/** The offsets of all groups. RocketMQ: ConsumerOffsetManager. */
+export class OffsetTable {
+  readonly #options: OffsetTableOptions
+  readonly #json: ConsumerOffsetJson
+  readonly entries: GroupOffsets
+  /** Offsets that pointed past their queue's recovered end at open. */
+  clampedOffsets = 0
+  #log: OffsetLog | undefined
+  #dirty: GroupOffset[] = []
+  #isWriteDue = false
+  #settledUpTo: number
+  readonly #replayFrom: number | undefined
+  #jsonAlarm: Alarm | undefined
+  #jsonSave: Promise<void> | undefined
+  #isJsonDue = false
+  #isClosed = false
+
+  private constructor(options: OffsetTableOptions, json: ConsumerOffsetJson, loaded: LoadedOffsetLog) {
+    this.#options = options
+    this.#json = json
+    this.entries = new GroupOffsets(entry => this.#markDirty(entry))
+    const { dispatched } = options.store.watermarks
+    // Without a log of ours nothing of the past is applied: the table begins with what there is.
+    this.#settledUpTo = loaded.generations.length === 0 ? dispatched : Math.min(loaded.settledUpTo, dispatched)
+    this.#replayFrom = this.#settledUpTo < dispatched ? this.#settledUpTo : undefined
+  }
+
+  /** Loads, decides which offsets hold, and cuts them to the recovered queues. All of that is on the device when it resolves. */
+  static async open(options: OffsetTableOptions): Promise<OffsetTable> {
+    const { store } = options
+    const loaded = await loadOffsetLog(store)
+    const table = new OffsetTable(options, await ConsumerOffsetJson.load(store), loaded)
+    const isLowered = table.#decide(loaded)
+    if (store.isReadOnly) return table
+    const source = { entries: () => table.entries.all(), settledUpTo: () => table.#settledUpTo }
+    const onFailure = (error: Error): void => options.events.emit('error', { where: 'writing offsets', error })
+    table.#log = await OffsetLog.begin(store, loaded.generations, source, onFailure)
+    // A broker does not cut offsets: what it would read must not point past the end either.
+    if (isLowered) await table.#json.save(table.#ofRocketMq())
+    return table
+  }
+
+  /** The next queueOffset the group consumes; undefined where it has none. */
+  offset(group: string, topic: string, queueId: number): number | undefined {
+    return this.entries.get(group, topic, queueId)?.ranges.committed
+  }
+
+  /** Everything below `queueOffset` is done. Never moves back: that is `reset`. */
+  commit(group: string, topic: string, queueId: number, queueOffset: number): void {
+    const entry = this.entries.obtain(group, topic, queueId, () => 0)
+    entry.done(0, queueOffset)
+  }
+
+  /** Where a replay of the log has to start so that no PMQ_SETTLES is missed; undefined: nowhere. */
+  get replayFrom(): number | undefined {
+    return this.#replayFrom
+  }
+
+  /** One message of that replay. */
+  replay(message: StoredMessage): void {
+    const settlement = settlementOf(message.topic, message.propertiesText)
+    if (settlement === undefined) return
+    const { group, topic, queueId, queueOffset } = settlement
+    this.entries.get(group, topic, queueId)?.done(queueOffset, queueOffset + 1)
+  }
+
+  /** Everything below this physicalOffset has been seen: by the replay, then by the dispatcher. */
+  sawUpTo(physicalOffset: number): void {
+    if (physicalOffset > this.#settledUpTo) this.#settledUpTo = physicalOffset
+  }
+
+  /** What a record that was just dispatched settles, for a group of users. */
+  settlementOf(request: DispatchRequest): Settlement | undefined {
+    return settlementOf(request.topic, request.properties)
+  }
+
+  /** Writes what is dirty now; whoever was told that a message is done may rely on it after a kill. */
+  write(): void {
+    this.#isWriteDue = false
+    if (this.#dirty.length === 0 || this.#log === undefined) return
+    const dirty = this.#dirty
+    this.#dirty = []
+    // Where the device refuses, the entries are not lost: a new generation has all of them.
+    this.#log.write(dirty)
+    this.#isJsonDue = true
+    this.#jsonAlarm ??= this.#options.alarms.in(JSON_INTERVAL_MS, () => this.#saveJsonSoon())
+  }
+
+  /** Forgets a group's or a topic's offsets. */
+  remove(filter: { readonly group?: string; readonly topic?: string }): void {
+    this.entries.remove(filter)
+    this.#isJsonDue = true
+    this.#log?.replace()
+  }
+
+  /** Writes `consumerOffset.json` now, as far as is flushed. */
+  async saveJson(): Promise<void> {
+    this.#options.alarms.cancel(this.#jsonAlarm)
+    this.#jsonAlarm = undefined
+    await this.#jsonSave
+    this.#isJsonDue = false
+    this.#jsonSave = this.#json.save(this.#ofRocketMq())
+    await this.#jsonSave
+  }
+
+  /** Part of a clean close: everything was flushed before. */
+  async close(): Promise<void> {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    this.write()
+    if (this.#isJsonDue) await this.saveJson()
+    this.#options.alarms.cancel(this.#jsonAlarm)
+    await this.#log?.close()
+  }
+
+  #decide(loaded: LoadedOffsetLog): boolean {
+    const { store, events } = this.#options
+    const endOf = (topic: string, queueId: number): number => store.queueRange(topic, queueId)?.maxQueueOffset ?? 0
+    const { isOffsetsJsonOurs: isJsonOurs, isCheckpointOurs } = store.opened
+    const { loaded: json, asWritten: jsonAsWritten } = this.#json
+    const sources = { positions: loaded.positions, json, jsonAsWritten, isJsonOurs, isCheckpointOurs, endOf }
+    const { offsets, clamped, foreign, lowered } = openOffsets(sources)
+    for (const { group, topic, queueId, epoch, ranges } of offsets) {
+      this.entries.set({ group, topic, queueId }, { epoch, ranges: new AckRanges(ranges.committed, ranges.above()) })
+    }
+    this.clampedOffsets = clamped
+    const findings = { clamped, foreign, lowered, skipped: loaded.skippedEntries }
+    if (clamped + foreign + lowered > 0) events.emit('store', { name: 'offsets-decided', details: findings })
+    const isPast = (json ?? []).some(one => one.queueOffset > endOf(one.topic, one.queueId))
+    return lowered > 0 || (isPast && !store.isReadOnly)
+  }
+
+  #markDirty(entry: GroupOffset): void {
+    this.#dirty.push(entry)
+    if (this.#isWriteDue || this.#log === undefined) return
+    this.#isWriteDue = true
+    // One write for everything that is done in this turn, and before anybody is told.
+    queueMicrotask(() => this.write())
+  }
+
+  #saveJsonSoon(): void {
+    this.#jsonAlarm = undefined
+    if (this.#isClosed) return
+    this.saveJson().catch((error: unknown) => {
+      this.#isJsonDue = true
+      this.#options.events.emit('error', { where: 'writing consumerOffset.json', error: asError(error) })
+    })
+  }
+
+  *#ofRocketMq(): IterableIterator<GroupOffset> {
+    for (const entry of this.entries.all()) if (!isOurs(entry.group)) yield entry
+  }
+}
+
+/** The name under which an instance of a broadcasting group keeps its offsets. */
+export function instanceOffsetsName(group: string, instanceName: string): string {
+  return `${group}${INSTANCE_SEPARATOR}${instanceName}`
+}
+
+function isOurs(group: string): boolean {
+  return group.startsWith(OWN_GROUP_PREFIX) || group.includes(INSTANCE_SEPARATOR)
+}
+
+/**
+ * Only the record that was appended as a copy settles anything: a broker that delivers a parked copy repeats its properties,
+ * and after a reset that repeat would settle a message which is to be delivered again.
+ */
+function settlementOf(topic: string, propertiesText: string): Settlement | undefined {
+  const isParked = topic === SCHEDULE_TOPIC || topic === TIMER_TOPIC
+  if (!isParked && !topic.startsWith('%')) return undefined
+  if (!propertiesText.includes('PMQ_SETTLES')) return undefined
+  if (!isParked && propertiesText.includes('REAL_TOPIC\u0001')) return undefined
+  const settlement = parseSettles(propertiesText)
+  return settlement?.group.startsWith(OWN_GROUP_PREFIX) ? undefined : settlement
+}
