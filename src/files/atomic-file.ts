@@ -22,13 +22,15 @@ export type ReplaceOptions = {
   readonly keepBackup?: boolean
 }
 
-/** Distinguishes files that are written aside at the same time; leftovers of a crash are simply written over. */
+/** Distinguishes files that are written aside at the same time. */
 let counter = 0
 
 /** Replaces a file's content. Durable when it resolves; when it rejects the former content is still there, or the new one is. */
 export async function replaceFile(fileSystem: FileSystem, options: ReplaceOptions): Promise<void> {
   const { path, bytes, temporaryFolder, mode, keepBackup = false } = options
   const aside = join(temporaryFolder, `${process.pid}-${counter++ % 1024}.tmp`)
+  // A leftover of a crash may be a second name of the very file that is to be replaced: never write into it.
+  await fileSystem.remove(aside)
   try {
     await writeWhole(fileSystem, aside, bytes, mode)
   } catch (thrown) {
