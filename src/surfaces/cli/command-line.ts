@@ -1,0 +1,67 @@
+/** The program `pocketmq`: finds the command, runs it, and turns what comes out of it into an exit code. */
+import type { Readable } from 'node:stream'
+import { Command, CommanderError } from 'commander'
+import { asError, isErrorNamed, PocketMQError } from '../../base/errors.ts'
+import type { RunCommand } from './command.ts'
+import { addCommand } from './command.ts'
+import { COMMANDS } from './commands.ts'
+import type { ExitCode } from './exit-codes.ts'
+import { EXIT_DONE, EXIT_ERROR, EXIT_USAGE } from './exit-codes.ts'
+import type { TextStream } from './output.ts'
+import { Output } from './output.ts'
+
+/** Where a command reads and writes. */
+export type Streams = { readonly stdin: Readable; readonly stdout: TextStream; readonly stderr: TextStream }
+
+/**
+ * Runs one command line (without `node` and the script's name); answers its exit code and never throws.
+ * @param signal aborted when the user wants it to end
+ */
+export async function runCommandLine(
+  argv: readonly string[],
+  streams: Streams,
+  signal: AbortSignal,
+): Promise<ExitCode> {
+  let exitCode: ExitCode = EXIT_DONE
+  const runCommand: RunCommand = async (run, isJson) => {
+    const output = new Output(streams.stdout, streams.stderr, isJson)
+    try {
+      exitCode = await run(output, streams.stdin, signal)
+    } catch (error) {
+      exitCode = reportError(error, output)
+    }
+  }
+  const program = new Command('pocketmq')
+    .description('The pocket-size RocketMQ: a durable message queue in a folder.')
+    .exitOverride()
+    .configureOutput({
+      writeOut: text => streams.stdout.write(text),
+      writeErr: text => streams.stderr.write(text),
+    })
+    .showHelpAfterError('(see --help)')
+  for (const spec of COMMANDS) addCommand(program, spec, runCommand)
+  try {
+    await program.parseAsync([...argv], { from: 'user' })
+    return exitCode
+  } catch (error) {
+    if (!(error instanceof CommanderError)) return reportError(error, new Output(streams.stdout, streams.stderr, false))
+    return error.exitCode === 0 ? EXIT_DONE : EXIT_USAGE
+  }
+}
+
+/** Says on stderr what went wrong and what to do next; one JSON line with `--json`. */
+function reportError(thrown: unknown, output: Output): ExitCode {
+  const error = asError(thrown)
+  const code = error instanceof PocketMQError ? error.code : error.name
+  const hint = error instanceof PocketMQError ? error.hint : ''
+  const details = error instanceof PocketMQError ? error.details : {}
+  if (output.isJson) {
+    output.note(JSON.stringify({ error: { code, message: error.message, hint, details } }))
+  } else {
+    output.note(`pocketmq: ${code}: ${error.message}`)
+    if (hint !== '') output.note(`  hint: ${hint}`)
+    if (!(error instanceof PocketMQError) && error.name !== 'AbortError' && error.stack !== undefined)
+      output.note(error.stack)
+  }
+  return isErrorNamed(error, 'INVALID_ARGUMENT') ? EXIT_USAGE : EXIT_ERROR
+}

@@ -1,0 +1,68 @@
+/** `pocketmq consume`: joins a group, prints what it gets, and acknowledges it. */
+import { PocketMQ } from '../../messaging/pocket-mq.ts'
+import { wholeNumber } from './arguments.ts'
+import type { CommandSpec, Invocation } from './command.ts'
+import { EXIT_DONE } from './exit-codes.ts'
+import { countText } from './figures.ts'
+import type { OwnerOptions } from './folder.ts'
+import { OWNER_OPTIONS, openOptions } from './folder.ts'
+import { viewLine } from './view-lines.ts'
+
+type Options = OwnerOptions & {
+  readonly group: string
+  readonly topic: string
+  readonly expression?: string
+  readonly max?: number
+  readonly follow?: boolean
+  readonly orderly?: boolean
+}
+
+/** Messages asked for at once, and how long they are this consumer's. */
+const BATCH_MESSAGES = 32
+const INVISIBLE_MS = 300_000
+/** How long one request waits while following: an interrupt ends it at once. */
+const AWAIT_MS = 30_000
+
+export const consumeCommand: CommandSpec<Options> = {
+  usage: 'consume <dir>',
+  about: 'consumes what is there as a member of a group: prints each message as a JSON line, then acknowledges it',
+  required: [
+    ['--group <name>', 'the consumer group'],
+    ['--topic <name>', 'the topic'],
+  ],
+  options: [
+    ...OWNER_OPTIONS,
+    ['--expression <tags>', 'only messages with these tags, like "paid || refunded" (default: all)'],
+    ['--max <n>', 'at most so many messages', wholeNumber(1)],
+    ['--follow', 'wait for more until interrupted'],
+    ['--orderly', 'one message at a time in each queue, in order'],
+  ],
+  async run(invocation) {
+    const { args, options, output } = invocation
+    await using mq = await PocketMQ.open(args[0] ?? '', openOptions(options, output))
+    const consumed = await consumeAll(mq, invocation)
+    output.note(`${countText(consumed)} messages consumed`)
+    return EXIT_DONE
+  },
+}
+
+async function consumeAll(mq: PocketMQ, { options, output, signal }: Invocation<Options>): Promise<number> {
+  const { group, topic, expression = '*', max = Number.POSITIVE_INFINITY, follow = false, orderly = false } = options
+  await using consumer = await mq.simpleConsumer({
+    consumerGroup: group,
+    subscriptions: { [topic]: expression },
+    awaitDuration: follow ? AWAIT_MS : 0,
+    orderly,
+  })
+  let consumed = 0
+  while (consumed < max && !signal.aborted) {
+    const messages = await consumer.receive(Math.min(BATCH_MESSAGES, max - consumed), INVISIBLE_MS, { signal })
+    if (messages.length === 0 && !follow) break
+    for (const message of messages) {
+      await output.line(viewLine(message))
+      await consumer.ack(message)
+      consumed++
+    }
+  }
+  return consumed
+}

@@ -1,0 +1,82 @@
+/**
+ * What a command says. stdout carries the answer alone: text for people, or with `--json` one document or JSON lines.
+ * Everything else (progress, notes, warnings) goes to stderr.
+ */
+import { once } from 'node:events'
+import type { Writable } from 'node:stream'
+import Table from 'cli-table3'
+import type { Logger } from '../../base/logger.ts'
+import type { Bar } from './progress-bar.ts'
+import { startBar } from './progress-bar.ts'
+
+/** A stream that may be a terminal. */
+export type TextStream = Writable & { readonly isTTY?: boolean }
+
+const PLAIN = { head: [], border: [], compact: true }
+
+/** The two streams of a command, and how it was asked to speak. */
+export class Output {
+  readonly #stdout: TextStream
+  readonly #stderr: TextStream
+  /** `--json` was given. */
+  readonly isJson: boolean
+  /** Warnings and errors of the engine, on stderr. */
+  readonly logger: Logger
+
+  constructor(stdout: TextStream, stderr: TextStream, isJson: boolean) {
+    this.#stdout = stdout
+    this.#stderr = stderr
+    this.isJson = isJson
+    const say = (fields: object, message: string): void => this.note(`${message} ${JSON.stringify(fields)}`)
+    this.logger = { debug: () => {}, info: () => {}, warn: say, error: say }
+  }
+
+  /** One JSON line; waits while the reader is behind. */
+  async line(value: object): Promise<void> {
+    await this.#write(`${JSON.stringify(value)}\n`)
+  }
+
+  /** The one answer of a command: a JSON document, or the text for people. */
+  async answer(value: object, text: () => string): Promise<void> {
+    await this.#write(this.isJson ? `${JSON.stringify(value, undefined, 2)}\n` : `${text()}\n`)
+  }
+
+  /** Text for people; nothing with `--json`. */
+  async text(text: string): Promise<void> {
+    if (!this.isJson) await this.#write(`${text}\n`)
+  }
+
+  /** One line on stderr. */
+  note(text: string): void {
+    this.#stderr.write(`${text}\n`)
+  }
+
+  /** A bar on stderr where that is a terminal, else nothing. */
+  bar(what: string, total: number): Bar {
+    return startBar(this.#stderr, what, total)
+  }
+
+  async #write(text: string): Promise<void> {
+    if (!this.#stdout.write(text)) await once(this.#stdout, 'drain')
+  }
+}
+
+/** Rows under a head, in columns; numbers to the right. */
+export function tableText(head: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
+  const isNumber = head.map((_, column) => rows.length > 0 && rows.every(row => typeof row[column] === 'number'))
+  const table = new Table({
+    head: [...head],
+    style: PLAIN,
+    colAligns: isNumber.map(right => (right ? 'right' : 'left')),
+  })
+  for (const row of rows) table.push(row.map(cell => (typeof cell === 'number' ? cell.toLocaleString('en-US') : cell)))
+  return table.toString()
+}
+
+/** Names and values, one pair a line. */
+export function pairsText(pairs: readonly (readonly [string, string | number])[]): string {
+  const table = new Table({ style: PLAIN })
+  for (const [name, value] of pairs)
+    table.push([name, typeof value === 'number' ? value.toLocaleString('en-US') : value])
+  return table.toString()
+}
