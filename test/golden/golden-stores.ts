@@ -114,6 +114,8 @@ export function differences<T extends object>(
 function fieldDifferences(key: string, mine: Record<string, unknown>, wanted: Record<string, unknown>): string[] {
   const report: string[] = []
   for (const field of new Set([...Object.keys(mine), ...Object.keys(wanted)])) {
+    // Longer bodies were not recorded, only their length and hash.
+    if (field === 'body' && wanted.body === null) continue
     const [got, want] = [canonical(mine[field]), canonical(wanted[field])]
     if (got !== want) report.push(`${key}: ${field} is ${got?.slice(0, 200)}, not ${want?.slice(0, 200)}`)
   }

@@ -82,7 +82,8 @@ describe.each(VARIANTS.flatMap(variant => IO_MODES.map(io => ({ variant, io, lef
       const known = wanted.messages.map(message => read.get(messageKey(message)) ?? {})
       expect(differences(known, wanted.messages, messageKey)).toEqual([])
       expect(messages).toHaveLength(149)
-      expect(queues.reduce((sum, { max }) => sum + max, 0)).toBe(150)
+      // The damaged one was the last of its queue: without its queue entry nothing says that it was ever there.
+      expect(queues.reduce((sum, { max }) => sum + max, 0)).toBe(variant.consumeQueues ? 150 : 149)
       const found = await lookUp(folder, io, wanted)
       expect(found.store.recovery.damaged).toHaveLength(1)
       const [damaged] = found.store.recovery.damaged
