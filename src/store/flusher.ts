@@ -38,9 +38,10 @@ export class Flusher {
   /** Bytes have been written: starts a flush where one is due. */
   wake(): void {
     const { log, unflushedBytesMax } = this.#parts
-    if (this.#failure !== undefined) return
-    const isDue = log.flushed.hasWaiters || log.written.value - log.flushed.value > unflushedBytesMax / 2
-    if (isDue && this.#flushing === undefined && !this.#stop.signal.aborted) this.#begin()
+    const unflushed = log.written.value - log.flushed.value
+    if (unflushed === 0 || this.#flushing !== undefined || this.#failure !== undefined) return
+    const isDue = log.flushed.hasWaiters || unflushed > unflushedBytesMax / 2
+    if (isDue && !this.#stop.signal.aborted) this.#begin()
   }
 
   /** Everything written at the time of the call is on the device when it resolves. */
