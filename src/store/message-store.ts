@@ -327,13 +327,16 @@ export class MessageStore {
 
   /** Counts and sizes, as plain values. */
   stats(): Readonly<Record<string, number | string>> {
-    const { log, queues, fileSystem } = this.#parts
+    const { log, queues, index, fileSystem } = this.#parts
     return {
       io: fileSystem.kind,
       ...this.watermarks,
       segments: log.segments().length,
       segmentBytes: log.segmentBytes,
       queues: [...queues.all()].length,
+      consumeQueueEntries: queues.entriesPerFile,
+      indexSlots: index.sizes.slots,
+      indexEntries: index.sizes.entries,
     }
   }
 
