@@ -1,5 +1,7 @@
 /** Every command of `pocketmq`, in the order of its help. */
 import { backupCommand } from './backup.ts'
+import { benchCommand } from './bench.ts'
+import { brokerConfCommand } from './broker-conf.ts'
 import type { CommandSpec } from './command.ts'
 import { consumeCommand } from './consume.ts'
 import { demoCommand } from './demo.ts'
@@ -11,6 +13,7 @@ import { progressCommand } from './progress.ts'
 import { purgeCommand } from './purge.ts'
 import { queryCommand } from './query.ts'
 import { redriveCommand } from './redrive.ts'
+import { repairCommand } from './repair.ts'
 import { resetOffsetCommand } from './reset-offset.ts'
 import { statsCommand } from './stats.ts'
 import { topicCreateCommand } from './topic-create.ts'
@@ -34,6 +37,7 @@ export const COMMANDS: readonly AnyCommand[] = [
   queryCommand,
   peekCommand,
   verifyCommand,
+  repairCommand,
   resetOffsetCommand,
   redriveCommand,
   purgeCommand,
@@ -41,4 +45,6 @@ export const COMMANDS: readonly AnyCommand[] = [
   topicUpdateCommand,
   topicDeleteCommand,
   backupCommand,
+  brokerConfCommand,
+  benchCommand,
 ]

@@ -12,7 +12,24 @@ import { startBar } from './progress-bar.ts'
 /** A stream that may be a terminal. */
 export type TextStream = Writable & { readonly isTTY?: boolean }
 
-const PLAIN = { head: [], border: [], compact: true }
+/** No lines, no colours: columns with two spaces between them. */
+const NO_LINES = Object.fromEntries(
+  ['top', 'top-mid', 'top-left', 'top-right', 'bottom', 'bottom-mid', 'bottom-left', 'bottom-right'].map(part => [
+    part,
+    '',
+  ]),
+)
+const CHARS = {
+  ...NO_LINES,
+  left: '',
+  'left-mid': '',
+  mid: '',
+  'mid-mid': '',
+  right: '',
+  'right-mid': '',
+  middle: '  ',
+}
+const PLAIN = { style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 }, chars: CHARS }
 
 /** The two streams of a command, and how it was asked to speak. */
 export class Output {
@@ -66,7 +83,7 @@ export function tableText(head: readonly string[], rows: readonly (readonly (str
   const isNumber = head.map((_, column) => rows.length > 0 && rows.every(row => typeof row[column] === 'number'))
   const table = new Table({
     head: [...head],
-    style: PLAIN,
+    ...PLAIN,
     colAligns: isNumber.map(right => (right ? 'right' : 'left')),
   })
   for (const row of rows) table.push(row.map(cell => (typeof cell === 'number' ? cell.toLocaleString('en-US') : cell)))
@@ -75,7 +92,7 @@ export function tableText(head: readonly string[], rows: readonly (readonly (str
 
 /** Names and values, one pair a line. */
 export function pairsText(pairs: readonly (readonly [string, string | number])[]): string {
-  const table = new Table({ style: PLAIN })
+  const table = new Table(PLAIN)
   for (const [name, value] of pairs)
     table.push([name, typeof value === 'number' ? value.toLocaleString('en-US') : value])
   return table.toString()

@@ -1,0 +1,35 @@
+/** `pocketmq bench`: the benchmark suite of the repository. */
+import { spawn } from 'node:child_process'
+import { access } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
+import { asError, PocketMQError } from '../../base/errors.ts'
+import type { CommandSpec } from './command.ts'
+import type { ExitCode } from './exit-codes.ts'
+import { EXIT_DONE, EXIT_ERROR } from './exit-codes.ts'
+
+type Options = { readonly peers?: boolean; readonly json?: boolean }
+
+const SUITE = fileURLToPath(new URL('../../../bench/run.mjs', import.meta.url))
+
+export const benchCommand: CommandSpec<Options> = {
+  usage: 'bench',
+  about: 'runs the benchmark suite (from a clone of the repository)',
+  options: [['--peers', 'other stores too']],
+  async run({ options }) {
+    await access(SUITE).catch(error => {
+      throw new PocketMQError(
+        'INVALID_ARGUMENT',
+        `there is no benchmark suite at ${SUITE}: ${asError(error).message}`,
+        {
+          hint: 'The installed package has none: clone the repository and run npm run bench.',
+        },
+      )
+    })
+    const words = [...(options.peers === true ? ['--peers'] : []), ...(options.json === true ? ['--json'] : [])]
+    const child = spawn(process.execPath, [SUITE, ...words], { stdio: 'inherit' })
+    return await new Promise<ExitCode>((resolve, reject) => {
+      child.once('error', reject)
+      child.once('exit', exitCode => resolve(exitCode === 0 ? EXIT_DONE : EXIT_ERROR))
+    })
+  },
+}
