@@ -33,10 +33,12 @@ export type IndexContext = {
   readonly pause: () => Promise<void>
 }
 
-/** Entries of one piece of the tail: 64 KiB. */
-const PIECE_ENTRIES = 3276
+/** Entries of one piece of the tail: 80 KiB. Powers of two, because shifting is quicker than dividing. */
+const PIECE_SHIFT = 12
+const PIECE_ENTRIES: number = 1 << PIECE_SHIFT
 /** Slots are written by pages of so many bytes, and neighbours together up to so many. */
-const PAGE_BYTES = 4096
+const PAGE_SHIFT = 12
+const PAGE_BYTES: number = 1 << PAGE_SHIFT
 const RUN_BYTES_MAX = 256 * 1024
 /** Bytes read at a time when all entries are gone through. */
 const SCAN_ENTRIES = 52_000
@@ -103,12 +105,12 @@ export class IndexFile {
       header.beginTimestamp = storeTimestamp
     }
     const index = number - this.#tailStart
-    const piece = this.#pieces[Math.floor(index / PIECE_ENTRIES)] ?? this.#addPiece()
-    const at = (index % PIECE_ENTRIES) * INDEX_ENTRY_BYTES
+    const piece = this.#pieces[index >>> PIECE_SHIFT] ?? this.#addPiece()
+    const at = (index & (PIECE_ENTRIES - 1)) * INDEX_ENTRY_BYTES
     const seconds = indexSeconds(header.beginTimestamp, storeTimestamp)
     writeIndexEntry(piece.view, at, keyHash, physicalOffset, seconds, previous)
     slots.setInt32(slotAt, number)
-    this.#dirtyPages[Math.floor(slotAt / PAGE_BYTES)] = 1
+    this.#dirtyPages[slotAt >>> PAGE_SHIFT] = 1
     if (previous === 0) header.usedSlots++
     header.nextEntry = number + 1
     header.endPhysicalOffset = physicalOffset
@@ -131,9 +133,9 @@ export class IndexFile {
   /** An entry that is in memory; undefined where it is in the file, or where it cannot be one. */
   hotEntry(number: number): IndexEntry | undefined {
     const index = number - this.#tailStart
-    const piece = index < 0 ? undefined : this.#pieces[Math.floor(index / PIECE_ENTRIES)]
+    const piece = index < 0 ? undefined : this.#pieces[index >>> PIECE_SHIFT]
     if (piece === undefined || number >= this.header.nextEntry) return undefined
-    return readIndexEntry(piece.view, (index % PIECE_ENTRIES) * INDEX_ENTRY_BYTES, number)
+    return readIndexEntry(piece.view, (index & (PIECE_ENTRIES - 1)) * INDEX_ENTRY_BYTES, number)
   }
 
   /** Bytes of entries `first` and after, as many as `target` takes; zeros where the file has none. */
@@ -267,9 +269,9 @@ export class IndexFile {
     const { slots } = this.#context.sizes
     while (this.#unwritten < end) {
       const index = this.#unwritten - this.#tailStart
-      const piece = this.#pieces[Math.floor(index / PIECE_ENTRIES)]
+      const piece = this.#pieces[index >>> PIECE_SHIFT]
       assert(piece !== undefined, 'an entry that is not written is in memory')
-      const from = index % PIECE_ENTRIES
+      const from = index & (PIECE_ENTRIES - 1)
       const count = Math.min(PIECE_ENTRIES - from, end - this.#unwritten)
       const bytes = piece.bytes.subarray(from * INDEX_ENTRY_BYTES, (from + count) * INDEX_ENTRY_BYTES)
       this.#file().writeSync(bytes, indexEntryPosition(slots, this.#unwritten))
@@ -277,7 +279,7 @@ export class IndexFile {
       this.isUnflushed = true
       await this.#context.pause()
     }
-    const done = Math.floor((this.#unwritten - this.#tailStart) / PIECE_ENTRIES)
+    const done = (this.#unwritten - this.#tailStart) >>> PIECE_SHIFT
     if (done === 0) return
     this.#pieces.splice(0, done)
     this.#tailStart += done * PIECE_ENTRIES

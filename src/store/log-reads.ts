@@ -16,6 +16,10 @@ const BLOCK_BYTES = 256 * 1024
 const BLOCKS_MAX = 16
 /** What this process wrote last is likely to be in the page cache still. */
 const RECENT_BYTES = 64 * 1024 * 1024
+/** From this length on a read of its own is quicker than a copy from a block. */
+const LONG_READ_BYTES = 32 * 1024
+/** Blocks remembered in which something was read alone: whoever comes back reads all of it. */
+const TOUCHED_MAX = 32
 
 /** `bytes` holds the log from `start` to `end`; a block at the log's tail is shorter until it is read again. */
 type Block = {
@@ -34,6 +38,7 @@ export class LogReads {
   readonly #openedAt: number
   /** By start; least recently used first. */
   readonly #blocks = new Map<number, Block>()
+  readonly #touched = new Set<number>()
 
   constructor(log: ReadableLog) {
     this.#log = log
@@ -49,8 +54,10 @@ export class LogReads {
       return true
     }
     if (this.#copyFromBlocks(target, at, physicalOffset, bytes)) return true
-    const recent = Math.max(this.#openedAt, log.written.value - RECENT_BYTES)
-    if (physicalOffset < recent || !this.#holds(physicalOffset, bytes)) return false
+    if (!this.#isRecent(physicalOffset) || !this.#holds(physicalOffset, bytes)) return false
+    if (bytes < LONG_READ_BYTES && this.#loadTouched(physicalOffset)) {
+      if (this.#copyFromBlocks(target, at, physicalOffset, bytes)) return true
+    }
     return log.readSync(target.subarray(at, at + bytes), physicalOffset) === bytes
   }
 
@@ -84,6 +91,26 @@ export class LogReads {
     const log = this.#log
     const end = physicalOffset + bytes
     return physicalOffset >= log.minOffset && end <= log.written.value && end <= log.segmentEnd(physicalOffset)
+  }
+
+  #isRecent(physicalOffset: number): boolean {
+    return physicalOffset >= this.#openedAt && physicalOffset >= this.#log.written.value - RECENT_BYTES
+  }
+
+  /** Reads a whole block that somebody read in before, which the next reads are likely to want too. */
+  #loadTouched(physicalOffset: number): boolean {
+    const start = this.#blockStart(physicalOffset)
+    if (!this.#touched.has(start)) {
+      this.#touched.add(start)
+      if (this.#touched.size > TOUCHED_MAX) this.#touched.delete(this.#touched.values().next().value as number)
+      return false
+    }
+    const block = this.#block(start)
+    if (block.loading !== undefined) return false
+    const end = Math.min(start + block.bytes.length, this.#log.written.value)
+    const target = block.bytes.subarray(block.end - start, end - start)
+    block.end += this.#log.readSync(target, block.end)
+    return true
   }
 
   #copyFromBlocks(target: Buffer, at: number, physicalOffset: number, bytes: number): boolean {

@@ -4,7 +4,7 @@
  */
 import type { Clock } from '../base/clock.ts'
 import { nextTurn, TurnBudget } from '../base/turns.ts'
-import { DispatchScan, javaHashOfUtf8 } from '../codec/dispatch-scan.ts'
+import { DispatchScan, indexKeySeed } from '../codec/dispatch-scan.ts'
 import type { IndexHeader, IndexSizes } from '../codec/index-layout.ts'
 import {
   INDEX_FIRST_ENTRY,
@@ -13,7 +13,6 @@ import {
   indexKeyHash,
   readIndexHeader,
 } from '../codec/index-layout.ts'
-import { javaHashCode } from '../codec/java-hash.ts'
 import { TRANSACTION_MASK, TRANSACTION_ROLLBACK } from '../codec/record-layout.ts'
 import type { FileSystem } from '../files/file-system.ts'
 import { chainCandidates } from './index-chain.ts'
@@ -49,12 +48,11 @@ export type IndexQuery = {
 }
 
 const OPEN_FILES_MAX = 16
-const SPACE = 0x20
 /** Entries in memory from which on they are written out: 16 MB. */
 const UNWRITTEN_ENTRIES_HIGH = 800_000
 const TURN_MS = 2
-/** Topics whose hash is remembered. */
-const TOPIC_HASHES_MAX = 65_536
+/** Topics whose seed is remembered. */
+const SEEDS_MAX = 65_536
 
 /** The key index. */
 export class MessageIndex {
@@ -74,9 +72,9 @@ export class MessageIndex {
   #hasNewNames = false
   #tail: Promise<unknown> = Promise.resolve()
   readonly #scan = new DispatchScan()
-  readonly #topicHashes = new Map<string, number>()
+  readonly #seeds = new Map<string, number>()
   #lastTopic = ''
-  #lastTopicHash = 0
+  #lastSeed: number = indexKeySeed('')
 
   private constructor(options: MessageIndexOptions) {
     const { fileSystem, mode, clock, slots, entries, readOnly = false } = options
@@ -135,31 +133,23 @@ export class MessageIndex {
   /** Puts the keys of a record: UNIQ_KEY, then each of KEYS. A record that is in the index already is left out. */
   put(request: DispatchRequest): void {
     const bytes = Buffer.from(request.properties)
-    this.#scan.scan(bytes, 0, bytes.length)
-    this.putScanned(request, bytes, this.#scan)
+    this.#scan.scan(bytes, 0, bytes.length, this.seedOf(request.topic))
+    this.putScanned(request, this.#scan)
   }
 
-  /** The same for properties that were looked at where they lie; `scan` is of `bytes`. */
-  putScanned(
-    record: Pick<DispatchRequest, 'topic' | 'physicalOffset' | 'storeTimestamp' | 'sysFlag'>,
-    bytes: Uint8Array,
-    scan: DispatchScan,
-  ): void {
-    const { topic, physicalOffset, storeTimestamp } = record
+  /** What a record's properties are scanned with for `putScanned`. */
+  seedOf(topic: string): number {
+    return topic === this.#lastTopic ? this.#lastSeed : this.#findSeed(topic)
+  }
+
+  /** Puts the keys of a record whose properties were scanned where they lie, with this topic's seed. */
+  putScanned(record: Pick<DispatchRequest, 'physicalOffset' | 'storeTimestamp' | 'sysFlag'>, scan: DispatchScan): void {
+    const { physicalOffset, storeTimestamp } = record
     if (physicalOffset < this.#indexedUpTo) return
     this.#indexedUpTo = physicalOffset + 1
     if ((record.sysFlag & TRANSACTION_MASK) === TRANSACTION_ROLLBACK) return
-    const seed = topic === this.#lastTopic ? this.#lastTopicHash : this.#hashOfTopic(topic)
-    if (scan.uniqueKeyEnd > 0) {
-      const hash = javaHashOfUtf8(seed, bytes, scan.uniqueKeyStart, scan.uniqueKeyEnd)
-      this.#putHash(hash, physicalOffset, storeTimestamp)
-    }
-    for (let at = scan.keysStart; at < scan.keysEnd; at++) {
-      let end = at
-      while (end < scan.keysEnd && bytes[end] !== SPACE) end++
-      if (end > at) this.#putHash(javaHashOfUtf8(seed, bytes, at, end), physicalOffset, storeTimestamp)
-      at = end
-    }
+    if (scan.hasUniqueKey) this.#putHash(scan.uniqueKeyHash, physicalOffset, storeTimestamp)
+    for (let i = 0; i < scan.keyCount; i++) this.#putHash(scan.keyHashes[i] as number, physicalOffset, storeTimestamp)
   }
 
   /** Places where records with this key may start, newest first, each once; entries know whole seconds only. */
@@ -279,21 +269,22 @@ export class MessageIndex {
     return 0
   }
 
-  #hashOfTopic(topic: string): number {
-    let hash = this.#topicHashes.get(topic)
-    if (hash === undefined) {
-      hash = javaHashCode(`${topic}#`)
-      if (this.#topicHashes.size >= TOPIC_HASHES_MAX) this.#topicHashes.clear()
-      this.#topicHashes.set(topic, hash)
+  #findSeed(topic: string): number {
+    let seed = this.#seeds.get(topic)
+    if (seed === undefined) {
+      seed = indexKeySeed(topic)
+      if (this.#seeds.size >= SEEDS_MAX) this.#seeds.clear()
+      this.#seeds.set(topic, seed)
     }
     this.#lastTopic = topic
-    this.#lastTopicHash = hash
-    return hash
+    this.#lastSeed = seed
+    return seed
   }
 
   #putHash(hash: number, physicalOffset: number, storeTimestamp: number): void {
     const active = this.#active
     const file = active === undefined || active.isFull ? this.#addFile() : active
+    // RocketMQ: |hash|, and 0 for the one number whose absolute value does not fit.
     file.put(hash < 0 ? -hash & 0x7fffffff : hash, physicalOffset, storeTimestamp)
   }
 

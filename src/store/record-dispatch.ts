@@ -2,8 +2,9 @@
  * What one record of the log means for the derived files: its queue entry, its keys, and whoever is told.
  * RocketMQ: CommitLogDispatcherBuildConsumeQueue, CommitLogDispatcherBuildIndex. FORMAT section 11.
  */
-import { DispatchScan, javaHashOfUtf8 } from '../codec/dispatch-scan.ts'
+import { DispatchScan } from '../codec/dispatch-scan.ts'
 import { PROPERTY_INNER_MULTI_DISPATCH, PROPERTY_INNER_MULTI_QUEUE_OFFSET, propertyValue } from '../codec/properties.ts'
+import { RECORD_CRC_BYTES } from '../codec/record-crc.ts'
 import type { RecordCursor } from '../codec/record-cursor.ts'
 import { INNER_BATCH_FLAG, TRANSACTION_COMMIT, TRANSACTION_MASK } from '../codec/record-layout.ts'
 import { SCHEDULE_TOPIC } from '../codec/tags-code.ts'
@@ -16,7 +17,7 @@ import type { DispatchRequest } from './store-types.ts'
 export type RecordDispatchParts = {
   readonly queues: ConsumeQueues
   /** Undefined where no index is kept. */
-  readonly index: Pick<MessageIndex, 'putScanned'> | undefined
+  readonly index: Pick<MessageIndex, 'putScanned' | 'seedOf'> | undefined
   /** Whether the record is of a topic that was deleted after it was appended. */
   readonly isDropped: (topic: string, physicalOffset: number) => boolean
   /** Called for each record that a consumer can read now; the request is valid during the call. Must not throw. */
@@ -73,10 +74,10 @@ export class RecordDispatch {
   /** The record that the cursor stands on. Answers whether it went into its queue. */
   dispatch(cursor: RecordCursor): boolean {
     const { queues, index, isDropped, onDispatch } = this.#parts
-    const { topic, physicalOffset, bytes, propertiesStart } = cursor
+    const { topic, physicalOffset } = cursor
     if (isDropped(topic, physicalOffset)) return false
     const scan = this.#scan
-    scan.scan(bytes, propertiesStart, propertiesStart + cursor.propertiesBytes)
+    scan.scan(cursor.bytes, cursor.propertiesStart, propertiesEnd(cursor), index?.seedOf(topic) ?? 0)
     const record = this.#record
     record.take(cursor, this.#tagsCodeOf(cursor))
     const type = cursor.sysFlag & TRANSACTION_MASK
@@ -89,16 +90,15 @@ export class RecordDispatch {
       }
       if (scan.hasInner) this.#putIntoLightQueues(cursor, record.tagsCode)
     }
-    index?.putScanned(record, bytes, scan)
+    index?.putScanned(record, scan)
     if (isQueued) onDispatch(record)
     return isQueued
   }
 
   #tagsCodeOf(cursor: RecordCursor): number {
-    const { hasDelay, tagsStart, tagsEnd } = this.#scan
+    const { hasDelay, tagsHash } = this.#scan
     // In the schedule topic the entry says when the message is due.
-    if (hasDelay && cursor.topic === SCHEDULE_TOPIC) return cursor.tagsCode
-    return tagsEnd === 0 ? 0 : javaHashOfUtf8(0, cursor.bytes, tagsStart, tagsEnd)
+    return hasDelay && cursor.topic === SCHEDULE_TOPIC ? cursor.tagsCode : tagsHash
   }
 
   #newQueue(topic: string, queueId: number): ConsumeQueue | undefined {
@@ -135,4 +135,9 @@ export class RecordDispatch {
     this.#reported.add(key)
     this.#parts.onEvent(event, { topic })
   }
+}
+
+/** End of the properties that anybody asks for: a checksum closes them. */
+function propertiesEnd({ propertiesStart, propertiesBytes, hasRecordCrc }: RecordCursor): number {
+  return propertiesStart + propertiesBytes - (hasRecordCrc ? RECORD_CRC_BYTES : 0)
 }

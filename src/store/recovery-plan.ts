@@ -121,8 +121,8 @@ async function isIndexLost({ log, facts }: RecoveryParts): Promise<boolean> {
   if (walk === undefined) return false
   const { bytes, propertiesStart, propertiesBytes } = walk.cursor
   const scan = new DispatchScan()
-  scan.scan(bytes, propertiesStart, propertiesStart + propertiesBytes)
-  return scan.keysEnd > 0 || scan.uniqueKeyEnd > 0
+  scan.scan(bytes, propertiesStart, propertiesStart + propertiesBytes, 0)
+  return scan.keyCount > 0 || scan.hasUniqueKey
 }
 
 /**
