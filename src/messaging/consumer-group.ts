@@ -464,6 +464,11 @@ export class ConsumerGroup {
     return { group: this.group, topic: cursor.topic, queueId: cursor.queueId }
   }
 
+  /** Nobody is left: what was read ahead is let go. Copies on their way still settle what they settle. */
+  rest(): void {
+    for (const cursor of this.#cursors.values()) if (cursor.inFlight.size === 0) this.restart(cursor)
+  }
+
   /** Receives are answered, nothing more is handed out. What is in hand can still be settled. */
   close(): void {
     this.#isClosed = true

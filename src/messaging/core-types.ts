@@ -267,7 +267,11 @@ export type PullResult = {
 
 export type CommitRequest = {
   readonly group: string
-  readonly queues: readonly (QueueAddress & { readonly queueOffset: number; readonly epoch?: number })[]
+  readonly queues: readonly (QueueAddress & {
+    readonly queueOffset: number
+    /** The consumer has sought: the offset may go back. Otherwise it only grows. */
+    readonly isSought?: boolean
+  })[]
 }
 
 export type OffsetQuery = QueueAddress & { readonly group: string }
@@ -278,7 +282,11 @@ export type ResetOffsetRequest = {
   readonly group: string
   readonly topic: string
   readonly queueId?: number
-  readonly to: { readonly kind: 'first' | 'last' } | { readonly kind: 'offset' | 'timestamp'; readonly value: number }
+  readonly to:
+    | { readonly kind: 'first' }
+    | { readonly kind: 'last' }
+    | { readonly kind: 'offset'; readonly value: number }
+    | { readonly kind: 'timestamp'; readonly value: number }
 }
 
 export type ResetOffsetResult = {

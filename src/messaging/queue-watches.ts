@@ -67,6 +67,11 @@ export class QueueWatches {
     }
   }
 
+  /** The topic's queues are gone; those that come under its name are new. */
+  forget(topic: string): void {
+    this.#topic(topic).queues.length = 0
+  }
+
   #newQueue(watch: TopicWatch, queueId: number, endOffset: number): void {
     const queue = this.#queue(watch, queueId)
     queue.endOffset = endOffset

@@ -1,0 +1,489 @@
+/**
+ * The consuming half of the one messaging service: plain values in, plain values out, addressed by client id (core-types.ts).
+ * It calls no listener: consumers of every kind are loops over `receive`, `settle` and `pull` on their client's side.
+ */
+import { PocketMQError } from '../base/errors.ts'
+import type { GroupRecord, SubscriptionRecord } from '../codec/groups-json.ts'
+import type { DispatchRequest, MessageStore } from '../store/message-store.ts'
+import type { Alarms } from './alarms.ts'
+import { Clients } from './clients.ts'
+import type * as core from './core-types.ts'
+import type { Events } from './events.ts'
+import { groupProgress } from './group-progress.ts'
+import { GroupRecords } from './group-records.ts'
+import { keepFrom } from './keep-from.ts'
+import { checkGroupName, checkTopicName, isGroupTopic } from './limits.ts'
+import { admit, fits, shownSubscription } from './membership.ts'
+import { OffsetTable } from './offset-table.ts'
+import { PositionReads } from './position-reads.ts'
+import { QueueWatches } from './queue-watches.ts'
+import { resetOffsets } from './reset-offsets.ts'
+import { Settler } from './settle.ts'
+import type { CompiledSubscription } from './subscription-expression.ts'
+import { compileSubscription } from './subscription-expression.ts'
+import type { Topics } from './topics.ts'
+import { SCHEDULE_TOPIC, TIMER_TOPIC } from './topics.ts'
+import { WorkingGroups } from './working-groups.ts'
+
+/** What a {@link DeliveryCore} is made of. */
+export type DeliveryCoreOptions = {
+  readonly store: MessageStore
+  readonly topics: Topics
+  readonly events: Events
+  /** By the monotonic clock. */
+  readonly alarms: Alarms
+  /** Bytes that all groups together read ahead. */
+  readonly readAheadBytesMax?: number
+}
+
+/** Name in receipt handles, as a broker's would be. */
+const BROKER_NAME = 'pocketmq'
+const READ_AHEAD_BYTES_MAX = 64 * 1024 * 1024
+/** What a broker is told of a group's handlers; push consumers keep their own time. */
+const CONSUME_TIMEOUT_MS = 900_000
+
+/** The consuming half of the service. */
+export class DeliveryCore {
+  readonly #options: DeliveryCoreOptions
+  readonly clients: Clients = new Clients()
+  readonly offsets: OffsetTable
+  readonly records: GroupRecords
+  readonly working: WorkingGroups
+  readonly #watches: QueueWatches
+  readonly #reads: PositionReads
+  readonly #settler: Settler
+  /** Joins of one group come one after the other: each sees the record the one before left. */
+  readonly #joining = new Map<string, Promise<unknown>>()
+  readonly #leaveWaiters = new Map<string, Set<() => void>>()
+  #isClosed = false
+
+  private constructor(options: DeliveryCoreOptions, offsets: OffsetTable, records: GroupRecords) {
+    const { store, topics, events, alarms, readAheadBytesMax: memoryBytesMax = READ_AHEAD_BYTES_MAX } = options
+    this.#options = options
+    this.offsets = offsets
+    this.records = records
+    this.#watches = new QueueWatches(maySettle)
+    const obtainTopic = (topic: string): void => {
+      topics.obtain(topic)
+    }
+    this.#settler = new Settler({ store, events, obtainTopic })
+    const shared = {
+      store,
+      topics,
+      events,
+      alarms,
+      offsets: offsets.entries,
+      settler: this.#settler,
+      watches: this.#watches,
+    }
+    this.working = new WorkingGroups({ ...shared, memory: { bytes: 0 }, memoryBytesMax, brokerName: BROKER_NAME })
+    this.#reads = new PositionReads({ store, watches: this.#watches, alarms })
+  }
+
+  /** Loads offsets and group records; cuts to recovered queues are on the device when it resolves. */
+  static async open(options: DeliveryCoreOptions): Promise<DeliveryCore> {
+    const offsets = await OffsetTable.open(options)
+    return new DeliveryCore(options, offsets, await GroupRecords.load(options.store))
+  }
+
+  // ------------------------------------------------------------------------------------------ membership
+
+  /**
+   * Joins a group. The group's record is on the device when it resolves.
+   * @throws SUBSCRIPTION_MISMATCH, INSTANCE_ID_IN_USE, INVALID_ARGUMENT, AbortError while it waits for others to leave
+   */
+  async join(
+    ctx: core.ClientContext,
+    registration: core.ConsumerRegistration,
+    signal?: AbortSignal,
+  ): Promise<core.JoinResult> {
+    checkGroupName(registration.group)
+    const subscriptions = compiled(registration.subscriptions)
+    for (;;) {
+      const joined = await this.#serially(registration.group, () => this.#tryJoin(ctx, registration, subscriptions))
+      if (joined !== undefined) return joined
+      await this.#someoneLeft(registration.group, signal)
+    }
+  }
+
+  /** Its messages go to the others at once. Fine if it is gone. */
+  leave(ctx: core.ClientContext, group: string): void {
+    const { clientId } = ctx
+    if (!this.working.leave(clientId, group)) return
+    this.records.seen(group)
+    if (this.working.membershipsOf(clientId).length === 0) this.clients.unregister(clientId)
+    this.#tellMembers(group)
+    for (const waiter of this.#leaveWaiters.get(group) ?? []) waiter()
+  }
+
+  /** Every client on a connection is gone. */
+  connectionClosed(connectionId: string): void {
+    for (const clientId of this.clients.onConnection(connectionId)) this.#gone(clientId)
+  }
+
+  /** Sorted ids of a group's members. */
+  consumerIds(_ctx: core.ClientContext, group: string): readonly string[] {
+    return this.working
+      .membersOf(group)
+      .map(member => member.clientId)
+      .sort()
+  }
+
+  /** What a client has to be told. One caller per client. */
+  nextEvents(ctx: core.ClientContext, signal?: AbortSignal): Promise<readonly core.ClientEvent[]> {
+    return this.clients.nextEvents(ctx, signal)
+  }
+
+  // ------------------------------------------------------------------------------------------ receive and settle
+
+  /** Resolves once: found, the wait is over, or no member (any more). Rejects with AbortError. */
+  receive(ctx: core.ClientContext, request: core.ReceiveRequest, signal?: AbortSignal): Promise<core.ReceiveResult> {
+    const membership = this.working.membership(ctx.clientId, request.group)
+    if (membership === undefined) return Promise.resolve({ status: 'fenced', batches: [] })
+    return membership.group.receive(membership.member, request, signal)
+  }
+
+  /**
+   * Ends messages. What is acknowledged survives a kill when this turn's microtasks have run; copies of what failed are on
+   * their way. @throws INVALID_RECEIPT_HANDLE
+   */
+  acknowledge(ctx: core.ClientContext, request: core.SettleRequest): core.SettleResult {
+    const working = this.#groupOf(ctx, request.group)
+    const statuses = request.entries.map(entry => {
+      return working === undefined
+        ? entry.queueOffsets.map(() => 'invalid-handle' as const)
+        : working.settle(entry).statuses
+    })
+    return { statuses }
+  }
+
+  /** The same, and resolves when copies of what failed are in the log. */
+  async settle(ctx: core.ClientContext, request: core.SettleRequest): Promise<core.SettleResult> {
+    const working = this.#groupOf(ctx, request.group)
+    const statuses: (readonly core.SettleStatus[])[] = []
+    const copies: Promise<unknown>[] = []
+    for (const entry of request.entries) {
+      const settled = working?.settle(entry)
+      statuses.push(settled?.statuses ?? entry.queueOffsets.map(() => 'invalid-handle'))
+      copies.push(...(settled?.copies ?? []))
+    }
+    if (copies.length > 0) {
+      await Promise.all(copies)
+      await this.#options.store.written(this.#options.store.watermarks.appended)
+    }
+    return { statuses }
+  }
+
+  /** @throws INVALID_RECEIPT_HANDLE */
+  changeInvisible(ctx: core.ClientContext, request: core.ChangeInvisibleRequest): core.ChangeInvisibleResult {
+    const working = this.#groupOf(ctx, request.group)
+    return working?.changeInvisible(request) ?? { status: 'invalid-handle', receipt: '', visibleAtMs: 0 }
+  }
+
+  // ------------------------------------------------------------------------------------------ by position
+
+  pull(_ctx: core.ClientContext, request: core.PullRequest, signal?: AbortSignal): Promise<core.PullResult> {
+    return this.#reads.pull(request, signal)
+  }
+
+  /** Survives a kill when this turn's microtasks have run. */
+  commit(_ctx: core.ClientContext, { group, queues }: core.CommitRequest): void {
+    for (const { topic, queueId, queueOffset, isSought = false } of queues) {
+      const entry = this.offsets.entries.obtain(group, topic, queueId, () => 0)
+      if (isSought && queueOffset < entry.ranges.end) entry.reset(queueOffset)
+      else entry.done(0, queueOffset)
+    }
+  }
+
+  /** Undefined where the group has no offset there. */
+  queryOffset(_ctx: core.ClientContext, { group, topic, queueId }: core.OffsetQuery): number | undefined {
+    return this.offsets.offset(group, topic, queueId)
+  }
+
+  /** Exact: the first message at or after the time, or the last at or before it. */
+  async searchOffset(_ctx: core.ClientContext, query: core.TimestampQuery): Promise<number> {
+    const { topic, queueId, timestampMs, boundary } = query
+    if (this.#options.store.queueRange(topic, queueId) === undefined) return 0
+    return await this.#options.store.offsetByTimestamp(topic, queueId, timestampMs, boundary)
+  }
+
+  // ------------------------------------------------------------------------------------------ administration
+
+  /** On the device of the process when it resolves. @throws INVALID_ARGUMENT beyond the end, GROUP_NOT_FOUND */
+  async resetOffset(_ctx: core.ClientContext, request: core.ResetOffsetRequest): Promise<core.ResetOffsetResult> {
+    const { store, topics } = this.#options
+    const result = await resetOffsets({ store, topics, offsets: this.offsets, working: this.working }, request)
+    const event = {
+      kind: 'reset-offset',
+      group: request.group,
+      queues: result.queues.map(({ to, ...queue }) => ({ ...queue, queueOffset: to })),
+    } as const
+    for (const member of this.working.membersOf(request.group)) this.clients.emit(member.clientId, event)
+    return result
+  }
+
+  async progress(_ctx: core.ClientContext, group: string): Promise<core.GroupProgress> {
+    return await groupProgress(
+      this.#options.store,
+      group,
+      this.offsets.entries.ofGroup(group),
+      this.working.shared(group),
+    )
+  }
+
+  /** Every group that has a record, an offset or a member. */
+  groups(): core.GroupView[] {
+    const withOffsets = this.offsets.entries
+      .groups()
+      .filter(group => !group.includes('/') && !group.startsWith('CID_PMQ_'))
+    const names = new Set([...this.records.names(), ...withOffsets])
+    return [...names].sort().map(group => this.#view(group))
+  }
+
+  consumers(group: string): core.MemberView[] {
+    return this.working.membersOf(group).map(member => member.view())
+  }
+
+  /** Forgets a group: its record and offsets. @throws INVALID_ARGUMENT while it has members */
+  async deleteGroup(group: string): Promise<void> {
+    if (this.working.membersOf(group).length > 0) {
+      throw new PocketMQError('INVALID_ARGUMENT', `group '${group}' has live members`, {
+        hint: 'Close its consumers first.',
+      })
+    }
+    this.offsets.remove({ group })
+    await this.records.remove(group)
+  }
+
+  /** Part of deleting a topic: after its tombstone is written. */
+  async topicDeleted(topic: string): Promise<void> {
+    await this.working.topicDeleted(topic)
+    this.offsets.remove({ topic })
+  }
+
+  // ------------------------------------------------------------------------------------------ wiring
+
+  /** The dispatcher's message: what it settles is applied, who waits for its queue is woken at the end of the turn. */
+  onDispatch(request: DispatchRequest): void {
+    if (this.#watches.dispatched(request)) this.#applySettlement(request)
+    this.offsets.sawUpTo(request.physicalOffset + request.sizeBytes)
+  }
+
+  /** The lowest physicalOffset a registered group has not consumed; Infinity where retention need not care. */
+  async keepFrom(): Promise<number> {
+    return await keepFrom(
+      this.#options.store,
+      this.offsets.entries,
+      this.records,
+      group => this.working.membersOf(group).length > 0,
+    )
+  }
+
+  /** No more messages go out, waits end. Receipts can still be settled until `close`. */
+  stop(): void {
+    this.#isClosed = true
+    this.working.close()
+    this.#reads.close()
+  }
+
+  /** Part of a clean close, after consumers have drained: offsets and records are on the device when it resolves. */
+  async close(): Promise<void> {
+    this.stop()
+    this.#settler.close()
+    await this.#settler.idle()
+    this.clients.close()
+    if (this.#options.store.isReadOnly) return
+    await this.records.save()
+    await this.offsets.close()
+  }
+
+  // ------------------------------------------------------------------------------------------ insides
+
+  async #tryJoin(
+    ctx: core.ClientContext,
+    given: core.ConsumerRegistration,
+    subscriptions: ReadonlyMap<string, CompiledSubscription>,
+  ): Promise<core.JoinResult | undefined> {
+    if (this.#isClosed) throw new PocketMQError('STORE_CLOSED', 'the store is closing', { hint: 'Open it again.' })
+    const wanted = canonical(subscriptions)
+    const registration = { ...given, subscriptions: wanted }
+    const { group } = registration
+    const live = this.working.membersOf(group)
+    const record = this.records.get(group)
+    if (live.some(member => member.clientId === ctx.clientId)) throw inUse(ctx.clientId, group)
+    const admission = this.#admit({ registration, wanted, record, live })
+    if (admission.kind === 'wait') return undefined
+    if (admission.kind === 'isolate') return await this.#joinIsolated(ctx, registration, admission.group, subscriptions)
+    if (admission.kind === 'record') await this.#newRecord(ctx, registration, admission.subscriptions)
+    const registered = { clientId: ctx.clientId, isNamed: registration.isNamed }
+    const { connectionId } = ctx
+    this.clients.register(connectionId === undefined ? registered : { ...registered, connectionId })
+    await this.working.join(ctx.clientId, registration, subscriptions, instanceNameOf(ctx.clientId))
+    this.records.seen(
+      group,
+      registration.model === 'broadcasting' && registration.isNamed ? instanceNameOf(ctx.clientId) : undefined,
+    )
+    this.offsets.write()
+    this.#tellMembers(group)
+    return { group, subscriptionVersion: this.records.get(group)?.version ?? 0 }
+  }
+
+  #admit(request: Parameters<typeof admit>[0]): ReturnType<typeof admit> {
+    try {
+      return admit(request)
+    } catch (error) {
+      const { registration, wanted, record } = request
+      const registered = shownSubscription(record?.subscriptions ?? [])
+      this.#options.events.emit('subscription-mismatch', {
+        group: registration.group,
+        registered,
+        refused: shownSubscription(wanted),
+      })
+      throw error
+    }
+  }
+
+  /** A group of its own, which starts where its parent is. */
+  async #joinIsolated(
+    ctx: core.ClientContext,
+    registration: core.ConsumerRegistration,
+    group: string,
+    subscriptions: ReadonlyMap<string, CompiledSubscription>,
+  ): Promise<core.JoinResult | undefined> {
+    for (const parent of this.offsets.entries.ofGroup(registration.group)) {
+      if (isGroupTopic(parent.topic)) continue
+      this.offsets.entries.obtain(group, parent.topic, parent.queueId, () => parent.ranges.committed)
+    }
+    const isolated = { ...registration, group, onSubscriptionMismatch: 'replace' } as const
+    return await this.#serially(group, () => this.#tryJoin(ctx, isolated, subscriptions))
+  }
+
+  async #newRecord(
+    { clientId }: core.ClientContext,
+    registration: core.ConsumerRegistration,
+    subscriptions: readonly SubscriptionRecord[],
+  ): Promise<void> {
+    const { group, order, maxAttempts } = registration
+    const before = this.records.get(group)
+    const setAtMs = this.#options.store.clock.nowMs()
+    const version = (before?.version ?? 0) + 1
+    const record: GroupRecord = { group, version, subscriptions, setBy: clientId, setAtMs, rest: before?.rest ?? {} }
+    const isOrdered = order !== 'none'
+    await this.records.put(record, { group, isOrdered, maxAttempts, consumeTimeoutMs: CONSUME_TIMEOUT_MS })
+    for (const working of this.working.allOf(group)) {
+      for (const member of working.members) {
+        const isSame = fits(member.registration.subscriptions, subscriptions)
+        if (isSame && (registration.topicSets === 'independent' || member.topics.size === subscriptions.length))
+          continue
+        working.fence(member)
+        this.clients.emit(member.clientId, {
+          kind: 'fenced',
+          group,
+          reason: `subscription version ${version} by ${clientId}`,
+        })
+      }
+    }
+    this.working.detach(group, new Set(subscriptions.map(one => one.topic)))
+  }
+
+  #serially<T>(group: string, work: () => Promise<T>): Promise<T> {
+    const before = this.#joining.get(group) ?? Promise.resolve()
+    const run = before.then(work, work)
+    this.#joining.set(group, run)
+    const ended = (): void => {
+      if (this.#joining.get(group) === run) this.#joining.delete(group)
+    }
+    run.then(ended, ended)
+    return run
+  }
+
+  #someoneLeft(group: string, signal: AbortSignal | undefined): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const waiters = this.#leaveWaiters.get(group) ?? new Set()
+      this.#leaveWaiters.set(group, waiters)
+      const waiter = (): void => {
+        waiters.delete(waiter)
+        signal?.removeEventListener('abort', onAbort)
+        resolve()
+      }
+      const onAbort = (): void => {
+        waiters.delete(waiter)
+        reject(signal?.reason)
+      }
+      waiters.add(waiter)
+      signal?.addEventListener('abort', onAbort, { once: true })
+    })
+  }
+
+  #gone(clientId: string): void {
+    for (const { group } of this.working.membershipsOf(clientId)) this.leave({ clientId }, group.group)
+    this.clients.unregister(clientId)
+  }
+
+  #groupOf({ clientId }: core.ClientContext, group: string): ReturnType<WorkingGroups['shared']> {
+    return this.working.membership(clientId, group)?.group ?? this.working.shared(group)
+  }
+
+  #applySettlement(request: DispatchRequest): void {
+    const settlement = this.offsets.settlementOf(request)
+    if (settlement === undefined) return
+    const { group, topic, queueId, queueOffset } = settlement
+    const working = this.working.shared(group)
+    const cursor = working?.cursor(topic, queueId)
+    if (working !== undefined && cursor !== undefined) working.settledByCopy(cursor, queueOffset)
+    else this.offsets.entries.get(group, topic, queueId)?.done(queueOffset, queueOffset + 1)
+  }
+
+  #tellMembers(group: string): void {
+    for (const { clientId } of this.working.membersOf(group))
+      this.clients.emit(clientId, { kind: 'ids-changed', group })
+  }
+
+  #view(group: string): core.GroupView {
+    const record = this.records.get(group)
+    return {
+      group,
+      subscriptionVersion: record?.version ?? 0,
+      subscriptions: record?.subscriptions ?? [],
+      setBy: record?.setBy ?? '',
+      setAtMs: record?.setAtMs ?? 0,
+      members: this.consumers(group),
+    }
+  }
+}
+
+/** The client id of a named instance begins with its name. */
+export function instanceNameOf(clientId: string): string {
+  const at = clientId.lastIndexOf('@')
+  return at < 0 ? clientId : clientId.slice(0, at)
+}
+
+function compiled(subscriptions: readonly core.SubscriptionEntry[]): ReadonlyMap<string, CompiledSubscription> {
+  const byTopic = new Map<string, CompiledSubscription>()
+  for (const { topic, type, expression } of subscriptions) {
+    checkTopicName(topic)
+    byTopic.set(topic, compileSubscription(type === 'TAG' ? expression : { sql: expression }))
+  }
+  return byTopic
+}
+
+function canonical(subscriptions: ReadonlyMap<string, CompiledSubscription>): SubscriptionRecord[] {
+  const list = [...subscriptions].map(([topic, { kind, canonical: expression }]) => ({ topic, type: kind, expression }))
+  return list.sort((a, b) => (a.topic < b.topic ? -1 : 1))
+}
+
+function maySettle(topic: string): boolean {
+  return topic.startsWith('%') || topic === SCHEDULE_TOPIC || topic === TIMER_TOPIC
+}
+
+function inUse(clientId: string, group: string): PocketMQError {
+  const instanceName = instanceNameOf(clientId)
+  return new PocketMQError(
+    'INSTANCE_ID_IN_USE',
+    `instance '${instanceName}' of group '${group}' is alive already (pid ${process.pid})`,
+    {
+      hint: 'Close the other consumer of that name first, choose another instanceName, or leave it out.',
+      details: { instanceName, group, clientId, pid: process.pid },
+    },
+  )
+}

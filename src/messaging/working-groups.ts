@@ -1,0 +1,215 @@
+/**
+ * The groups at work in this process, and which queues each of them reads: joining, leaving, and queues that appear later.
+ * For broadcasting every instance is a group of its own, with its own offsets.
+ */
+import { assert } from '../base/assert.ts'
+import { asError } from '../base/errors.ts'
+import type { MessageStore } from '../store/message-store.ts'
+import type { ConsumerGroupOptions } from './consumer-group.ts'
+import { ConsumerGroup } from './consumer-group.ts'
+import type { ConsumerRegistration, StartFrom } from './core-types.ts'
+import type { Member } from './member.ts'
+import { instanceOffsetsName } from './offset-table.ts'
+import type { QueueWatches } from './queue-watches.ts'
+import type { CompiledSubscription } from './subscription-expression.ts'
+import type { Topics } from './topics.ts'
+
+/** What groups at work share. */
+export type WorkingGroupsOptions = Omit<ConsumerGroupOptions, 'group' | 'offsetsName' | 'order' | 'model'> & {
+  readonly topics: Topics
+  readonly watches: QueueWatches
+}
+
+/** A group at work and the queues it watches. */
+type Work = { readonly group: ConsumerGroup; readonly watched: Map<string, (() => void)[]> }
+
+/** A consumer's place: the group at work it belongs to. */
+export type Membership = { readonly group: ConsumerGroup; readonly member: Member }
+
+/** Groups at work by the name of their offsets. */
+export class WorkingGroups {
+  readonly #options: WorkingGroupsOptions
+  readonly #works = new Map<string, Work>()
+  /** By client id, then by group. */
+  readonly #memberships = new Map<string, Map<string, Membership>>()
+
+  constructor(options: WorkingGroupsOptions) {
+    this.#options = options
+  }
+
+  membership(clientId: string, group: string): Membership | undefined {
+    return this.#memberships.get(clientId)?.get(group)
+  }
+
+  membershipsOf(clientId: string): readonly Membership[] {
+    return [...(this.#memberships.get(clientId)?.values() ?? [])]
+  }
+
+  /** The group that shares its messages out, where it is at work. */
+  shared(group: string): ConsumerGroup | undefined {
+    return this.#works.get(group)?.group
+  }
+
+  /** All groups at work by this name: for broadcasting one per instance. */
+  allOf(group: string): readonly ConsumerGroup[] {
+    return this.all().filter(working => working.group === group)
+  }
+
+  all(): readonly ConsumerGroup[] {
+    return [...this.#works.values()].map(work => work.group)
+  }
+
+  /** Live members of a group. */
+  membersOf(group: string): readonly Member[] {
+    return this.allOf(group).flatMap(working => working.members)
+  }
+
+  /** Puts a member to work. Its queues are attached, and the places where it starts are on their way to the disk. */
+  async join(
+    clientId: string,
+    registration: ConsumerRegistration,
+    subscriptions: ReadonlyMap<string, CompiledSubscription>,
+    instanceName: string,
+  ): Promise<Membership> {
+    const { group, model } = registration
+    const offsetsName = model === 'broadcasting' ? instanceOffsetsName(group, instanceName) : group
+    const work = this.#obtain(offsetsName, registration)
+    assert(work.group.member(clientId) === undefined, `client ${clientId} is not in ${group} yet`)
+    work.group.subscribe(subscriptions)
+    for (const topic of subscriptions.keys()) await this.#attach(work, topic, registration.startFrom)
+    if (model === 'clustering') {
+      for (const topic of this.#retryTopics(group, subscriptions)) await this.#attach(work, topic, 'first')
+    }
+    const member = work.group.join(clientId, registration)
+    const membership = { group: work.group, member }
+    let memberships = this.#memberships.get(clientId)
+    if (memberships === undefined) {
+      memberships = new Map()
+      this.#memberships.set(clientId, memberships)
+    }
+    memberships.set(group, membership)
+    return membership
+  }
+
+  /** Answers whether it was there. */
+  leave(clientId: string, group: string): boolean {
+    const memberships = this.#memberships.get(clientId)
+    const membership = memberships?.get(group)
+    if (memberships === undefined || membership === undefined) return false
+    memberships.delete(group)
+    if (memberships.size === 0) this.#memberships.delete(clientId)
+    membership.group.leave(clientId)
+    if (membership.group.members.length === 0) membership.group.rest()
+    return true
+  }
+
+  /** The group's subscription no longer has these topics. */
+  detach(group: string, keep: ReadonlySet<string>): void {
+    for (const work of this.#works.values()) {
+      if (work.group.group !== group) continue
+      for (const topic of [...work.watched.keys()]) {
+        if (keep.has(topic) || topic.startsWith('%')) continue
+        this.#unwatch(work, topic)
+        work.group.removeTopic(topic)
+      }
+    }
+  }
+
+  /** A topic was deleted: its queues are gone, and new ones may come under its name. */
+  async topicDeleted(topic: string): Promise<void> {
+    this.#options.watches.forget(topic)
+    for (const work of this.#works.values()) {
+      if (!work.watched.has(topic)) continue
+      this.#unwatch(work, topic)
+      work.group.removeTopic(topic)
+      await this.#attach(work, topic, 'first')
+    }
+  }
+
+  close(): void {
+    for (const { group } of this.#works.values()) group.close()
+  }
+
+  #obtain(offsetsName: string, registration: ConsumerRegistration): Work {
+    const { group, order, model } = registration
+    const known = this.#works.get(offsetsName)
+    if (known !== undefined && known.group.options.order === order && known.group.options.model === model) return known
+    if (known !== undefined) {
+      // Nobody is left in it (membership.ts sees to that), and its messages are delivered another way from now on.
+      for (const topic of [...known.watched.keys()]) this.#unwatch(known, topic)
+      known.group.close()
+    }
+    const working = new ConsumerGroup({ ...this.#options, group, offsetsName, order, model })
+    const work: Work = { group: working, watched: new Map() }
+    this.#works.set(offsetsName, work)
+    return work
+  }
+
+  async #attach(work: Work, topic: string, startFrom: StartFrom): Promise<void> {
+    if (work.watched.has(topic)) return
+    const { topics, store, watches, events } = this.#options
+    const stops: (() => void)[] = []
+    work.watched.set(topic, stops)
+    const config = topics.get(topic)
+    const count = config === undefined ? 0 : Math.max(config.readQueues, config.writeQueues)
+    for (let queueId = 0; queueId < count; queueId++) {
+      const start = await this.#startOf(work, topic, queueId, startFrom)
+      stops.push(this.#addQueue(work, topic, queueId, start))
+    }
+    // Whatever is in a queue that appears later came after the group did.
+    stops.push(
+      watches.watchTopic(topic, queueId => {
+        try {
+          stops.push(this.#addQueue(work, topic, queueId, minOf(store, topic, queueId)))
+        } catch (error) {
+          events.emit('error', { where: `a new queue of ${topic}`, error: asError(error) })
+        }
+      }),
+    )
+  }
+
+  #addQueue(work: Work, topic: string, queueId: number, start: number): () => void {
+    const { store, watches } = this.#options
+    const end = store.queueRange(topic, queueId)?.maxQueueOffset ?? 0
+    const cursor = work.group.addQueue(topic, queueId, end, () => start)
+    return watches.watchQueue(topic, queueId, endOffset => work.group.grew(cursor, endOffset))
+  }
+
+  async #startOf(work: Work, topic: string, queueId: number, startFrom: StartFrom): Promise<number> {
+    const { store, offsets } = this.#options
+    if (offsets.get(work.group.options.offsetsName, topic, queueId) !== undefined) return 0
+    const range = store.queueRange(topic, queueId)
+    if (range === undefined) return 0
+    if (startFrom === 'first') return range.minQueueOffset
+    if (startFrom === 'last') return range.maxQueueOffset
+    return await firstAtOrAfter(store, topic, queueId, startFrom)
+  }
+
+  /** RocketMQ has three forms of a group's retry topic; ours writes the first, and reads all. */
+  #retryTopics(group: string, subscriptions: ReadonlyMap<string, CompiledSubscription>): string[] {
+    const plain = `%RETRY%${group}`
+    const ofPop = [...subscriptions.keys()].flatMap(topic => [`${plain}_${topic}`, `${plain}+${topic}`])
+    return [plain, ...ofPop.filter(topic => this.#options.topics.get(topic) !== undefined)]
+  }
+
+  #unwatch(work: Work, topic: string): void {
+    for (const stop of work.watched.get(topic) ?? []) stop()
+    work.watched.delete(topic)
+  }
+}
+
+/** The first message stored at or after a time; the end of the queue where there is none. */
+export async function firstAtOrAfter(
+  store: MessageStore,
+  topic: string,
+  queueId: number,
+  timestampMs: number,
+): Promise<number> {
+  const range = store.queueRange(topic, queueId)
+  if (range === undefined) return 0
+  return await store.offsetByTimestamp(topic, queueId, timestampMs, 'lower')
+}
+
+function minOf(store: MessageStore, topic: string, queueId: number): number {
+  return store.queueRange(topic, queueId)?.minQueueOffset ?? 0
+}
