@@ -27,9 +27,12 @@ export function oneOf<const W extends string>(...words: readonly W[]): (text: st
   }
 }
 
+/** Date.parse alone takes almost anything for a date. */
+const ISO_DATE = /^\d{4}-\d{2}-\d{2}([T ]|$)/
+
 /** A time: epoch milliseconds, or any ISO date. Answers epoch milliseconds. */
 export function timestamp(text: string): number {
-  const value = /^\d+$/.test(text) ? Number(text) : Date.parse(text)
+  const value = /^\d+$/.test(text) ? Number(text) : ISO_DATE.test(text) ? Date.parse(text) : Number.NaN
   if (Number.isSafeInteger(value) && value >= 0) return value
   throw new InvalidArgumentError('It must be epoch milliseconds or a date like 2026-11-21T06:30:00Z.')
 }

@@ -81,7 +81,7 @@ async function reasonsAgainst(store: MessageStore): Promise<string[]> {
 }
 
 /** Topics whose position a broker keeps in a file; without it, it starts from their beginning. */
-const KEPT_BESIDE = [
+const KEPT_BESIDE: readonly { topics: readonly string[]; file: string; sentence: string }[] = [
   {
     topics: ['SCHEDULE_TOPIC_XXXX'],
     file: 'config/delayOffset.json',
@@ -97,7 +97,7 @@ const KEPT_BESIDE = [
     file: 'config/consumerOffset.json',
     sentence: 'a broker would ask about every transaction again',
   },
-] as const satisfies readonly { topics: readonly string[]; file: string; sentence: string }[]
+]
 
 async function isThere(dir: string, file: string): Promise<boolean> {
   try {

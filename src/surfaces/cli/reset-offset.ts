@@ -1,6 +1,6 @@
 /** `pocketmq reset-offset`: moves a group to another place. */
-import { InvalidArgumentError } from 'commander'
 import { PocketMQ } from '../../messaging/pocket-mq.ts'
+import { timestamp } from './arguments.ts'
 import type { CommandSpec } from './command.ts'
 import { EXIT_DONE } from './exit-codes.ts'
 import type { OwnerOptions } from './folder.ts'
@@ -36,7 +36,5 @@ export const resetOffsetCommand: CommandSpec<Options> = {
 function target(text: string): Target {
   if (text === 'first' || text === 'last') return text
   if (/^\d+$/.test(text) && Number.isSafeInteger(Number(text))) return Number(text)
-  const date = new Date(text)
-  if (Number.isNaN(date.getTime())) throw new InvalidArgumentError('It must be first, last, a queue offset or a date.')
-  return date
+  return new Date(timestamp(text))
 }
