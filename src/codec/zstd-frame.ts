@@ -20,11 +20,13 @@ export const ZSTD_FRAME_LAYOUT = [
 const AT = offsetsOf(ZSTD_FRAME_LAYOUT)
 const MAGIC = 0xfd2fb528
 const TWO_32 = 2 ** 32
-/** What decoders have to support by the format's definition, and all that levels up to 19 use for small input. */
-const WINDOW_BYTES_MAX = 8 * 1024 * 1024
 
 /** A block holds no more, packed or unpacked. */
 const BLOCK_BYTES_MAX = 128 * 1024
+/** What the window byte's exponent counts from. */
+const WINDOW_EXPONENT_BASE = 10
+/** A window smaller than a block would make blocks smaller, too. */
+const WINDOW_EXPONENT_MIN = 17
 /** The kind of a block that is one byte, repeated. */
 const REPEATED_BYTE = 1
 
@@ -39,7 +41,6 @@ export function readZstdFrame(frame: Uint8Array, bytesMax: number): Buffer | Zst
   if (header === undefined) return 'damaged'
   const { windowBytes, contentBytes } = header
   if (contentBytes !== undefined && contentBytes > bytesMax) return 'too-large'
-  if (windowBytes > Math.max(WINDOW_BYTES_MAX, bytesMax)) return 'too-large'
   const pieces: Uint8Array[] = []
   let bytes = 0
   const decoder = new Decompress(piece => {
@@ -48,7 +49,7 @@ export function readZstdFrame(frame: Uint8Array, bytesMax: number): Buffer | Zst
     pieces.push(piece)
   })
   try {
-    decoder.push(frame, true)
+    decoder.push(withSmallWindow(frame, windowBytes, bytesMax), true)
   } catch (error) {
     // fzstd also meets broken input as a RangeError or TypeError of its own arrays.
     return error instanceof TooLarge ? 'too-large' : 'damaged'
@@ -69,7 +70,7 @@ function readHeader(frame: Uint8Array): FrameHeader | undefined {
   let windowBytes = 0
   if (!isSingleSegment) {
     const byte = view.getUint8(at++)
-    windowBytes = 2 ** (10 + (byte >> 3)) * (1 + (byte & 7) / 8)
+    windowBytes = 2 ** (WINDOW_EXPONENT_BASE + (byte >> 3)) * (1 + (byte & 7) / 8)
   }
   at += [0, 1, 2, 4][descriptor & 3] as number
   const sizeBytes = [isSingleSegment ? 1 : 0, 2, 4, 8][descriptor >> 6] as number
@@ -79,6 +80,18 @@ function readHeader(frame: Uint8Array): FrameHeader | undefined {
   const end = endOfBlocks(view, at + sizeBytes)
   if (end === undefined || end + ((descriptor & 0x04) === 0 ? 0 : 4) !== frame.length) return undefined
   return { windowBytes, contentBytes }
+}
+
+/**
+ * Level 22 asks for a window of 128 MiB whatever it packs, and a forged header for 2 GiB. No match reaches back further than the
+ * content is long, so a window that holds all the content there may be does as well.
+ */
+function withSmallWindow(frame: Uint8Array, windowBytes: number, bytesMax: number): Uint8Array {
+  const exponent = Math.max(WINDOW_EXPONENT_MIN, Math.ceil(Math.log2(bytesMax)))
+  if (windowBytes <= 2 ** exponent) return frame
+  const copy = Uint8Array.from(frame)
+  copy[layoutBytes(ZSTD_FRAME_LAYOUT)] = (exponent - WINDOW_EXPONENT_BASE) << 3
+  return copy
 }
 
 function contentSize(view: DataView, at: number, bytes: number): number | undefined {
