@@ -1,0 +1,139 @@
+/**
+ * Messaging's parts around one store: made, brought up to date from the log, started, and stopped in the order that loses
+ * nothing. It only wires; the facade and other adapters stand on it.
+ */
+import { asError } from '../base/errors.ts'
+import { UniqueIds } from '../codec/message-id.ts'
+import type { DispatchRequest, MessageStore } from '../store/message-store.ts'
+import { Alarms } from './alarms.ts'
+import { Clients } from './clients.ts'
+import { DedupeWindows } from './dedupe-windows.ts'
+import { DelayLevels } from './delay-levels.ts'
+import { DelayedDelivery } from './delayed-delivery.ts'
+import { Events } from './events.ts'
+import { replayLog } from './log-replay.ts'
+import { OffsetTable } from './offset-table.ts'
+import { ProducingCore } from './producing-core.ts'
+import type { MessagingSettings } from './settings.ts'
+import { TimerMessages } from './timer-messages.ts'
+import { Topics } from './topics.ts'
+import { Transactions } from './transactions.ts'
+
+/** What everything else stands on. */
+type Ground = {
+  readonly store: MessageStore
+  readonly settings: MessagingSettings
+  readonly events: Events
+  readonly topics: Topics
+  readonly wallAlarms: Alarms
+  readonly alarms: Alarms
+  readonly clients: Clients
+  readonly offsets: OffsetTable
+}
+
+/** The loops around the store. */
+type Loops = {
+  readonly levels: DelayLevels
+  readonly timers: TimerMessages
+  readonly transactions: Transactions
+}
+
+/** All of messaging but the client objects. */
+export type Engine = Ground &
+  Loops & {
+    readonly ids: UniqueIds
+    readonly core: ProducingCore
+    readonly dedupe: DedupeWindows
+  }
+
+/** Address in new records unless `advertise` says another: where a broker would listen. */
+const DEFAULT_ADDRESS = { host: '127.0.0.1', port: 10_911 } as const
+
+/** Makes the parts and starts them. What cannot be read of messaging's own files is rebuilt; only the store's errors are thrown. */
+export async function openEngine(
+  store: MessageStore,
+  settings: MessagingSettings,
+  advertise: { readonly host: string; readonly port: number } = DEFAULT_ADDRESS,
+): Promise<Engine> {
+  const ground = await openGround(store, settings)
+  const loops = await openLoops(ground)
+  const { dedupeWindowMs: windowMs, dedupeKeysMax: keysMax } = settings
+  const dedupe = await DedupeWindows.open(store, { windowMs, keysMax })
+  await replayLog(store, [ground.offsets, loops.levels, loops.timers])
+  ground.offsets.sawUpTo(store.watermarks.dispatched)
+  const { topics } = ground
+  const core = new ProducingCore({ store, topics, settings, advertise, dedupe, ...loops })
+  const ids = new UniqueIds({
+    nowMs: () => store.clock.nowMs(),
+    random: settings.random,
+    processId: process.pid,
+  })
+  const engine = { ...ground, ...loops, dedupe, core, ids }
+  listen(engine)
+  if (!store.isReadOnly) startLoops(loops)
+  return engine
+}
+
+async function openGround(store: MessageStore, settings: MessagingSettings): Promise<Ground> {
+  const events = new Events(store.clock, store.logger)
+  const failed = (where: string) => (thrown: unknown) => events.emit('error', { where, error: asError(thrown) })
+  const wallAlarms = new Alarms(store.clock, 'wall', failed('an alarm'))
+  const alarms = new Alarms(store.clock, 'monotonic', failed('an alarm'))
+  const topics = await Topics.open(store, {
+    autoCreate: settings.autoCreateTopics,
+    topicQueues: settings.topicQueues,
+    onSaveFailed: failed('saving topics'),
+  })
+  const offsets = await OffsetTable.open({ store, alarms, events })
+  return { store, settings, events, topics, wallAlarms, alarms, offsets, clients: new Clients() }
+}
+
+async function openLoops({ store, settings, events, topics, wallAlarms, offsets, clients }: Ground): Promise<Loops> {
+  const alarms = wallAlarms
+  const delivery = new DelayedDelivery(store, topics)
+  const levels = await DelayLevels.open({ store, alarms, events, delivery })
+  const { brokerName, pendingTimersMax: pendingMax } = settings
+  const timers = await TimerMessages.open({ store, alarms, events, delivery, brokerName, pendingMax })
+  const transactions = await Transactions.open({ store, topics, alarms, events, settings, offsets, clients })
+  return { levels, timers, transactions }
+}
+
+function startLoops({ levels, timers, transactions }: Loops): void {
+  levels.start()
+  timers.start()
+  transactions.start()
+}
+
+/** The store has one listener of each kind; here it is shared out. */
+function listen({ store, events, levels, timers, transactions }: Engine): void {
+  store.onDispatch((request: DispatchRequest) => {
+    levels.onDispatch(request)
+    timers.onDispatch(request)
+  })
+  store.onEvent((name, details) => {
+    if (name === 'disk-pressure') events.emit('disk-pressure', details)
+    else if (name === 'error') events.emit('error', { where: 'the store', error: storeError(details) })
+    else events.emit('store', { name, details })
+  })
+  store.keepFrom(async () => Math.min(timers.keepFrom(), transactions.keepFrom(), await levels.keepFrom()))
+}
+
+function storeError(details: Readonly<Record<string, unknown>>): Error {
+  return new Error(`${String(details.operation ?? details.code ?? '')}: ${String(details.message ?? 'failed')}`)
+}
+
+/** Ends the loops and writes what a clean close promises. The store itself stays open. */
+export async function closeEngine(engine: Engine): Promise<void> {
+  const { store, levels, timers, transactions, offsets, topics, alarms, wallAlarms, clients } = engine
+  await Promise.all([transactions.stop(), levels.stop(), timers.stop()])
+  clients.close()
+  if (!store.isReadOnly) {
+    await transactions.saveOffsets()
+    await topics.saved()
+    await levels.saveAtClose()
+    await timers.saveAtClose()
+  }
+  await offsets.close()
+  alarms.close()
+  wallAlarms.close()
+}

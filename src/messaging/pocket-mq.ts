@@ -1,0 +1,156 @@
+/**
+ * PocketMQ: the object users hold. It opens a folder, hands out producers and consumers, and closes in the order that loses
+ * nothing. Everything it does, its parts do.
+ */
+import { asError, isErrorNamed, PocketMQError } from '../base/errors.ts'
+import { resolveSettings } from '../base/settings-table.ts'
+import type { RecoveryReport, StoreOptions } from '../store/message-store.ts'
+import { MessageStore } from '../store/message-store.ts'
+import { BodyCompressor } from './body-compressor.ts'
+import { newClientId } from './client-id.ts'
+import type { Engine } from './engine.ts'
+import { closeEngine, openEngine } from './engine.ts'
+import type { EventListener, EventName } from './events.ts'
+import { checkGroupName } from './limits.ts'
+import { Producer } from './producer.ts'
+import type { ProducerOptions } from './producer-options.ts'
+import type { MessagingOptions, ProducerSettings } from './settings.ts'
+import { PRODUCER_SETTINGS, splitOptions } from './settings.ts'
+import { answerTransactionChecks } from './transaction-checks.ts'
+
+/** Options of {@link PocketMQ.open}: the store's, and messaging's. */
+export type PocketMQOptions = StoreOptions & MessagingOptions
+
+/** How {@link PocketMQ.close} ends. */
+export type CloseOptions = {
+  /** How long handlers that are running may go on. */
+  readonly drainMs?: number
+}
+
+/** A message queue in a folder. */
+export class PocketMQ {
+  readonly #engine: Engine
+  readonly #producers = new Set<Producer>()
+  #closing: Promise<void> | undefined
+
+  private constructor(engine: Engine) {
+    this.#engine = engine
+  }
+
+  /**
+   * Opens a folder, creating it where there is none; recovers, and is ready when it resolves.
+   * @throws INVALID_ARGUMENT, STORE_LOCKED, LOCK_UNAVAILABLE, UNSUPPORTED_FORMAT, UNSUPPORTED_FILE_SYSTEM, READ_ONLY, DISK_FULL, IO, CORRUPT; nothing on disk has changed then
+   */
+  static async open(dir: string, options: PocketMQOptions = {}): Promise<PocketMQ> {
+    const { settings, rest } = splitOptions(options)
+    return await PocketMQ.#around(await MessageStore.open(dir, rest), settings, options)
+  }
+
+  /** Reads any folder, also one that another process is writing, or that crashed. Changes no byte. */
+  static async openReadOnly(dir: string, options: PocketMQOptions = {}): Promise<PocketMQ> {
+    const { settings, rest } = splitOptions(options)
+    return await PocketMQ.#around(await MessageStore.openReadOnly(dir, rest), settings, options)
+  }
+
+  static async #around(store: MessageStore, settings: Engine['settings'], options: PocketMQOptions): Promise<PocketMQ> {
+    try {
+      return new PocketMQ(await openEngine(store, settings, options.advertise))
+    } catch (error) {
+      await store.close().catch((second: unknown) => store.logger.warn({ err: second }, 'closing after a failed open'))
+      throw error
+    }
+  }
+
+  /** The folder. */
+  get dir(): string {
+    return this.#engine.store.dir
+  }
+
+  /** What recovery did at open. */
+  get recovery(): RecoveryReport {
+    const { store, offsets } = this.#engine
+    return { ...store.recovery, clampedOffsets: store.recovery.clampedOffsets + offsets.clampedOffsets }
+  }
+
+  /** The engine below, for those who want it without messaging. Do not close it. */
+  get store(): MessageStore {
+    return this.#engine.store
+  }
+
+  /** Something to send with. Close it when its part of the program ends; `close` of the queue does it too. */
+  producer(options: ProducerOptions = {}): Producer {
+    this.#checkOpen()
+    const settings = resolveSettings(PRODUCER_SETTINGS, options, 'producer')
+    if (settings.group !== undefined) checkGroupName(settings.group)
+    const { core, ids, store } = this.#engine
+    const clientId = settings.clientId ?? newClientId(this.#engine.settings.random)
+    const stop = new AbortController()
+    const producer = new Producer({
+      core,
+      settings,
+      ids,
+      clock: store.clock,
+      delayMsMax: this.#engine.settings.delayMsMax,
+      defaultDurability: store.durability,
+      compressor: compressorOf(settings),
+      onClose: async closed => {
+        this.#producers.delete(closed)
+        stop.abort()
+        this.#engine.clients.unregister(clientId)
+      },
+    })
+    this.#producers.add(producer)
+    this.#answerChecks(clientId, settings, stop.signal)
+    return producer
+  }
+
+  /** Calls `listener` for each such event from now on. Answers how to stop that. */
+  on<N extends EventName>(event: N, listener: EventListener<N>): () => void {
+    return this.#engine.events.on(event, listener)
+  }
+
+  /** Idempotent. When it resolves the folder is closed cleanly: a broker, or the next open, goes on where this one ended. */
+  close(_options: CloseOptions = {}): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  async #close(): Promise<void> {
+    const { store } = this.#engine
+    const failures: unknown[] = []
+    const attempt = async (step: () => Promise<unknown>): Promise<void> => {
+      await step().catch((error: unknown) => failures.push(error))
+    }
+    await attempt(() => Promise.all([...this.#producers].map(producer => producer.close())))
+    await attempt(() => closeEngine(this.#engine))
+    await attempt(() => store.close())
+    if (failures.length > 0) throw asError(failures[0])
+  }
+
+  /** A producer with a checker is a client that can be asked; without one nobody would answer. */
+  #answerChecks(clientId: string, { group, checker }: ProducerSettings, signal: AbortSignal): void {
+    const { clients, core, events, transactions } = this.#engine
+    if (group === undefined || checker === undefined) return
+    clients.register({ clientId, producerGroups: [group] })
+    answerTransactionChecks({ clients, core, clientId, checker, signal }).catch((error: unknown) => {
+      if (!signal.aborted && !isErrorNamed(error, 'STORE_CLOSED')) {
+        events.emit('error', { where: `the checker of producer group ${group}`, error: asError(error) })
+      }
+    })
+    transactions.onProducer([group])
+  }
+
+  #checkOpen(): void {
+    if (this.#closing === undefined) return
+    throw new PocketMQError('STORE_CLOSED', 'this queue is closed', { hint: 'Open the folder again.' })
+  }
+}
+
+function compressorOf(settings: ProducerSettings): BodyCompressor | undefined {
+  const { compression: type, compressionLevel: level, compressionBytesMin: bytesMin } = settings
+  return type === 'none' ? undefined : new BodyCompressor({ type, level, bytesMin })
+}

@@ -1,0 +1,143 @@
+/**
+ * Sends that the store has no room for yet, in the order they were called: order per message group is the order of the calls.
+ * Bounded in bytes; each waits until it is appended, its signal aborts, or it cannot succeed.
+ */
+import type { Clock } from '../base/clock.ts'
+import { abortError, asError, isErrorNamed, PocketMQError } from '../base/errors.ts'
+
+/** One send that waits. */
+type Waiting<T> = {
+  readonly bytes: number
+  readonly append: () => T
+  readonly signal: AbortSignal | undefined
+  readonly resolve: (value: T) => void
+  readonly reject: (error: Error) => void
+  readonly onAbort: () => void
+  attempts: number
+  isGone: boolean
+}
+
+/** What the queue needs. */
+export type WaitingSendsOptions = {
+  readonly clock: Clock
+  readonly bytesMax: number
+  /** Attempts while the device is full. */
+  readonly maxAttempts: number
+  readonly retryDelayMs: number
+  readonly admitted: (bytes: number, signal?: AbortSignal) => Promise<void>
+}
+
+/** A queue of appends, first come first served. */
+export class WaitingSends {
+  readonly #options: WaitingSendsOptions
+  readonly #stop = new AbortController()
+  #queue: Waiting<unknown>[] = []
+  #bytes = 0
+  #draining: Promise<void> | undefined
+
+  constructor(options: WaitingSendsOptions) {
+    this.#options = options
+  }
+
+  /** Whether anybody waits: then the next one has to as well. */
+  get isEmpty(): boolean {
+    return this.#queue.length === 0
+  }
+
+  /** Whether an append failed for a reason that may pass. */
+  static isWorthWaiting(error: unknown): boolean {
+    return isErrorNamed(error, 'BACKPRESSURE') || isErrorNamed(error, 'DISK_FULL')
+  }
+
+  /** Resolves with what `append` answered. @throws BACKPRESSURE where too much waits already, AbortError */
+  add<T>(bytes: number, append: () => T, signal?: AbortSignal): Promise<T> {
+    if (this.#bytes + bytes > this.#options.bytesMax)
+      return Promise.reject(tooMuchWaits(this.#options.bytesMax, this.#bytes))
+    return new Promise<T>((resolve, reject) => {
+      const waiting: Waiting<T> = {
+        bytes,
+        append,
+        signal,
+        resolve,
+        reject,
+        onAbort: () => this.#giveUp(waiting as unknown as Waiting<unknown>, abortError(signal as AbortSignal)),
+        attempts: 0,
+        isGone: false,
+      }
+      signal?.addEventListener('abort', waiting.onAbort, { once: true })
+      this.#queue.push(waiting as unknown as Waiting<unknown>)
+      this.#bytes += bytes
+      this.#draining ??= this.#drain()
+    })
+  }
+
+  /** Resolves when nobody waits any more. */
+  async drained(): Promise<void> {
+    while (this.#draining !== undefined) await this.#draining
+  }
+
+  /** Rejects everybody who waits. */
+  close(error: Error): void {
+    this.#stop.abort(error)
+    for (const waiting of [...this.#queue]) this.#giveUp(waiting, error)
+  }
+
+  async #drain(): Promise<void> {
+    try {
+      for (let first = this.#queue[0]; first !== undefined; first = this.#queue[0]) {
+        if (first.isGone) this.#queue.shift()
+        else await this.#attempt(first)
+      }
+    } finally {
+      this.#draining = undefined
+    }
+  }
+
+  async #attempt(first: Waiting<unknown>): Promise<void> {
+    try {
+      const value = first.append()
+      this.#leave(first)
+      first.resolve(value)
+    } catch (error) {
+      if (!WaitingSends.isWorthWaiting(error) || !(await this.#paused(first, error)))
+        this.#giveUp(first, asError(error))
+    }
+  }
+
+  /** Waits until another attempt makes sense; false: it does not. */
+  async #paused(first: Waiting<unknown>, error: unknown): Promise<boolean> {
+    const { signal } = this.#stop
+    try {
+      if (isErrorNamed(error, 'BACKPRESSURE')) {
+        await this.#options.admitted(first.bytes, signal)
+        return true
+      }
+      if (++first.attempts >= this.#options.maxAttempts) return false
+      await this.#options.clock.sleep(this.#options.retryDelayMs, { signal })
+      return true
+    } catch (failure) {
+      this.#giveUp(first, asError(failure))
+      return true
+    }
+  }
+
+  #giveUp(waiting: Waiting<unknown>, error: Error): void {
+    if (waiting.isGone) return
+    this.#leave(waiting)
+    waiting.reject(error)
+  }
+
+  #leave(waiting: Waiting<unknown>): void {
+    waiting.isGone = true
+    waiting.signal?.removeEventListener('abort', waiting.onAbort)
+    this.#bytes -= waiting.bytes
+    if (this.#queue[0] === waiting) this.#queue.shift()
+  }
+}
+
+function tooMuchWaits(limit: number, actual: number): PocketMQError {
+  return new PocketMQError('BACKPRESSURE', `sends of ${actual} bytes wait for room already`, {
+    hint: 'Await the promises of earlier sends before sending more.',
+    details: { field: 'waitingBytesMax', limit, actual },
+  })
+}
