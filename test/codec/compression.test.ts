@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import zlib from 'node:zlib'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { PocketMQError } from '../../src/base/errors.ts'
 import type { CompressionType } from '../../src/codec/compression.ts'
 import {
   compressBody,
@@ -159,8 +160,8 @@ describe('a hostile compressed body', () => {
 
   it('that lies about its length by zstd is refused', () => {
     // A single segment of 2 bytes, which holds 1.
-    expect(readZstdFrame(Buffer.from('28b52ffd2001090000', 'hex').fill(0x61, 8), BYTES_MAX).toString()).toBe('a')
-    expect(readZstdFrame(Buffer.from('28b52ffd2002090000', 'hex'), BYTES_MAX)).toBe('damaged')
+    expect(readZstdFrame(Buffer.from('28b52ffd200109000061', 'hex'), BYTES_MAX).toString()).toBe('a')
+    expect(readZstdFrame(Buffer.from('28b52ffd200209000061', 'hex'), BYTES_MAX)).toBe('damaged')
     expect(readZstdFrame(Buffer.from('28b52ffde0ffffffffffffff7f09000061', 'hex'), BYTES_MAX)).toBe('too-large')
   })
 
@@ -171,11 +172,9 @@ describe('a hostile compressed body', () => {
       for (let bit = 0; bit < body.length * 8; bit++) {
         const damaged = Buffer.from(body)
         damaged[bit >> 3] = (body[bit >> 3] as number) ^ (1 << (bit & 7))
-        let result: Buffer | 'damaged' | 'too-large' = 'damaged'
-        if (type === 'lz4') result = readLz4Frame(damaged, 10_000)
-        if (type === 'zstd') result = readZstdFrame(damaged, 10_000)
-        if (typeof result !== 'string') expect(result.length).toBeLessThanOrEqual(10_000)
-        if (type === 'zlib') expect(() => decompressBody(damaged, compressionFlags(type), 10_000)).toThrow()
+        const result = outcomeOf(() => decompressBody(damaged, compressionFlags(type), 10_000))
+        if (typeof result === 'string') expect(result, `bit ${bit}`).toMatch(/^POCKETMQ_(CORRUPT|MESSAGE_TOO_LARGE)$/)
+        else expect(result.length, `bit ${bit}`).toBeLessThanOrEqual(10_000)
       }
     },
   )
@@ -217,4 +216,13 @@ describe('an LZ4 frame', () => {
 
 function frameOf(blocks: string): Buffer {
   return Buffer.from(`04224d18604082${blocks}`, 'hex')
+}
+
+/** What `work` answers, or the code of the error that it throws. */
+function outcomeOf(work: () => Buffer): Buffer | string {
+  try {
+    return work()
+  } catch (error) {
+    return error instanceof PocketMQError ? error.code : String(error)
+  }
 }
