@@ -1,8 +1,8 @@
 /** `pocketmq produce`: one message for each line of a file or of stdin. */
-import { createReadStream } from 'node:fs'
+import { open } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
 import { systemClock } from '../../base/clock.ts'
-import { asError } from '../../base/errors.ts'
+import { asError, PocketMQError } from '../../base/errors.ts'
 import { PocketMQ } from '../../messaging/pocket-mq.ts'
 import type { Durability } from '../../store/message-store.ts'
 import { positiveNumber, wholeNumber } from './arguments.ts'
@@ -45,7 +45,7 @@ export const produceCommand: CommandSpec<Options> = {
   ],
   async run({ args: [dir = ''], options, stdin, output, signal }) {
     const startMs = systemClock.monotonicMs()
-    const input: Readable = options.file === undefined ? stdin : createReadStream(options.file)
+    const input = options.file === undefined ? stdin : await fileStream(options.file)
     const counts = { sent: 0, acknowledged: 0, emptyLines: 0, bytes: 0 }
     try {
       await using mq = await PocketMQ.open(dir, openOptions(options, output))
@@ -78,6 +78,17 @@ export const produceCommand: CommandSpec<Options> = {
     if (output.isJson && options.printAcks !== true) await output.line(counts)
     return EXIT_DONE
   },
+}
+
+/** A file to read, open already: what is wrong with it is said before anything is created. */
+async function fileStream(path: string): Promise<Readable> {
+  const file = await open(path, 'r').catch((error: unknown) => {
+    throw new PocketMQError('IO', `${path} cannot be read: ${asError(error).message}`, {
+      hint: 'Name a file that is there and may be read.',
+      cause: error,
+    })
+  })
+  return file.createReadStream()
 }
 
 type Field = string | undefined

@@ -4,7 +4,7 @@ import type { QueueRange } from '../../store/message-store.ts'
 import type { CommandSpec } from './command.ts'
 import { EXIT_DONE } from './exit-codes.ts'
 import type { FolderOptions } from './folder.ts'
-import { FOLDER_OPTIONS, openOptions, readStore } from './folder.ts'
+import { FOLDER_OPTIONS, openOptions } from './folder.ts'
 import { tableText } from './output.ts'
 
 type Options = FolderOptions & { readonly all?: boolean }
@@ -17,8 +17,7 @@ export const topicsCommand: CommandSpec<Options> = {
   options: [...FOLDER_OPTIONS, ['--all', "RocketMQ's own system topics too"]],
   async run({ args: [dir = ''], options, output }) {
     await using mq = await PocketMQ.openReadOnly(dir, openOptions(options, output))
-    await using store = await readStore(dir, options, output)
-    const ranges = store.queues()
+    const ranges = mq.store.queues()
     const topics = (await mq.admin.topics({ system: options.all === true })).map(topic => ({
       ...topic,
       ...totals(ranges.filter(range => range.topic === topic.topic)),

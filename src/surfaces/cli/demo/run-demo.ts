@@ -2,7 +2,6 @@
 import { randomInt } from 'node:crypto'
 import { PocketMQ } from '../../../messaging/pocket-mq.ts'
 import type { RecoveryReport } from '../../../store/message-store.ts'
-import { MessageStore } from '../../../store/message-store.ts'
 import { bytesText, countText, durationText, rateText } from '../figures.ts'
 import type { Output } from '../output.ts'
 import { pairsText } from '../output.ts'
@@ -109,8 +108,8 @@ async function inspect(
 ): Promise<{ stored: StoredFlight[]; lag: number; findings: number }> {
   await output.text("\nChecking: every message read back, the group's progress, and an audit of every byte\n")
   const stored: StoredFlight[] = []
-  await using store = await MessageStore.openReadOnly(dir, { logger: output.logger })
-  for await (const message of store.scan(0)) {
+  await using mq = await PocketMQ.openReadOnly(dir, { logger: output.logger })
+  for await (const message of mq.store.scan(0)) {
     if (message.topic !== FLIGHTS_TOPIC) continue
     stored.push({
       number: Number(message.property(NUMBER_PROPERTY)),
@@ -122,8 +121,7 @@ async function inspect(
       messageGroup: message.property('__SHARDINGKEY'),
     })
   }
-  const { findings } = await store.verify()
-  await using mq = await PocketMQ.openReadOnly(dir, { logger: output.logger })
+  const { findings } = await mq.store.verify()
   const progress = await mq.admin.groupProgress(FLIGHTS_GROUP)
   return { stored, lag: progress.lagMessages, findings: findings.length }
 }

@@ -1,0 +1,32 @@
+/** Runs a command line in this process, as its user would. */
+import { Readable } from 'node:stream'
+import { runCommandLine } from '../../src/surfaces/cli/command-line.ts'
+import { TextSink } from './text-sink.ts'
+
+/** What a command line came to. */
+export type Ran = {
+  readonly exitCode: number
+  readonly stdout: string
+  readonly stderr: string
+  /** stdout as JSON lines. */
+  lines(): Record<string, unknown>[]
+}
+
+/** Runs `pocketmq` with these words; `stdin` is what it reads there. */
+export async function pocketmq(
+  words: readonly string[],
+  {
+    stdin = '',
+    signal = new AbortController().signal,
+  }: { readonly stdin?: string; readonly signal?: AbortSignal } = {},
+): Promise<Ran> {
+  const stdout = new TextSink()
+  const stderr = new TextSink()
+  const exitCode = await runCommandLine(words, { stdin: Readable.from([Buffer.from(stdin)]), stdout, stderr }, signal)
+  return {
+    exitCode,
+    stdout: stdout.text(),
+    stderr: stderr.text(),
+    lines: () => stdout.lines().map(line => JSON.parse(line) as Record<string, unknown>),
+  }
+}
