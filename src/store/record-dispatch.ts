@@ -13,9 +13,16 @@ import { ConsumeQueues } from './consume-queues.ts'
 import type { MessageIndex } from './message-index.ts'
 import type { DispatchRequest } from './store-types.ts'
 
+/** Who takes a queue's entries: its consume queue, or an audit. */
+export type EntrySink = Pick<ConsumeQueue, 'put'>
+
 /** Where records go. */
 export type RecordDispatchParts = {
-  readonly queues: ConsumeQueues
+  readonly queues: {
+    queue(topic: string, queueId: number): EntrySink | undefined
+    obtain(topic: string, queueId: number): EntrySink
+    readonly batchTopics: Set<string>
+  }
   /** Undefined where no index is kept. */
   readonly index: Pick<MessageIndex, 'putScanned' | 'seedOf'> | undefined
   /** Whether the record is of a topic that was deleted after it was appended. */
@@ -101,7 +108,7 @@ export class RecordDispatch {
     return hasDelay && cursor.topic === SCHEDULE_TOPIC ? cursor.tagsCode : tagsHash
   }
 
-  #newQueue(topic: string, queueId: number): ConsumeQueue | undefined {
+  #newQueue(topic: string, queueId: number): EntrySink | undefined {
     if (ConsumeQueues.canHold(topic, queueId)) return this.#parts.queues.obtain(topic, queueId)
     this.#reportOnce('topic-unusable', topic)
     return undefined

@@ -31,10 +31,13 @@ export async function planRecovery(parts: RecoveryParts): Promise<RecoveryPlan> 
   return await planOwn(parts, notes)
 }
 
-/** Whether `checkpoint` is as we last wrote it: a broker rewrites it whenever it appends. A missing one is nobody's doing. */
-export function isCheckpointOurs({ loaded: { state }, checkpoint }: RecoveryParts): boolean {
+/**
+ * Whether nobody has appended since we did: `checkpoint` is as we last wrote it, and `abort` is not a broker's. A broker
+ * rewrites the first within a second of appending, the second as it starts. A missing checkpoint is nobody's doing.
+ */
+export function isCheckpointOurs({ loaded: { state }, checkpoint, facts }: RecoveryParts): boolean {
   const { sha256 } = checkpoint
-  if (state === undefined) return false
+  if (state === undefined || facts.isAbortForeign) return false
   return sha256 === undefined || sha256 === state.checkpointSha256 || sha256 === state.formerCheckpointSha256
 }
 
