@@ -1,7 +1,8 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { COMMANDS } from '../../src/surfaces/cli/commands.ts'
+import { REPOSITORY } from '../house/sources.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
 import { pocketmq } from './run-command.ts'
 
@@ -65,6 +66,11 @@ describe('the command line', () => {
       const { exitCode, stdout, stderr } = await pocketmq(words)
       expect([exitCode, stdout, stderr !== ''], words.join(' ')).toEqual([2, '', true])
     }
+  })
+
+  it('says its version', async () => {
+    const { version } = JSON.parse(readFileSync(join(REPOSITORY, 'package.json'), 'utf8'))
+    expect(await pocketmq(['--version'])).toMatchObject({ exitCode: 0, stdout: `${version}\n` })
   })
 
   it('says code and hint on stderr, in JSON where that was asked for, and nothing on stdout', async () => {

@@ -1,4 +1,5 @@
 /** The program `pocketmq`: finds the command, runs it, and turns what comes out of it into an exit code. */
+import { readFileSync } from 'node:fs'
 import type { Readable } from 'node:stream'
 import { Command, CommanderError } from 'commander'
 import { asError, isErrorNamed, PocketMQError } from '../../base/errors.ts'
@@ -22,6 +23,10 @@ export async function runCommandLine(
   streams: Streams,
   signal: AbortSignal,
 ): Promise<ExitCode> {
+  if (argv[0] === '--version' || argv[0] === '-V') {
+    streams.stdout.write(`${version()}\n`)
+    return EXIT_DONE
+  }
   let exitCode: ExitCode = EXIT_DONE
   const runCommand: RunCommand = async (run, isJson) => {
     const output = new Output(streams.stdout, streams.stderr, isJson)
@@ -33,6 +38,10 @@ export async function runCommandLine(
   }
   const program = new Command('pocketmq')
     .description('The pocket-size RocketMQ: a durable message queue in a folder.')
+    .addHelpText(
+      'after',
+      '\n--version prints the version. Exit codes: 0 done, 1 bad news, 2 wrong usage, 3 an error (see stderr).',
+    )
     .exitOverride()
     .configureOutput({
       writeOut: text => streams.stdout.write(text),
@@ -47,6 +56,12 @@ export async function runCommandLine(
     if (!(error instanceof CommanderError)) return reportError(error, new Output(streams.stdout, streams.stderr, false))
     return error.exitCode === 0 ? EXIT_DONE : EXIT_USAGE
   }
+}
+
+/** As the package says, which lies above `dist` and `src` alike. */
+function version(): string {
+  const text = readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')
+  return (JSON.parse(text) as { readonly version: string }).version
 }
 
 /** Says on stderr what went wrong and what to do next; one JSON line with `--json`. */
