@@ -3,17 +3,25 @@
  * RocketMQ: DefaultMessageStore.createTempFile. Created before the first change of anything, removed last of all.
  */
 import { join } from 'node:path'
-import { writeWhole } from '../files/atomic-file.ts'
+import { readWhole, writeWhole } from '../files/atomic-file.ts'
 import type { FileSystem } from '../files/file-system.ts'
 
-/** Whether the last owner of the folder did not close it. */
-export async function hasAbortFile(fileSystem: FileSystem, dir: string): Promise<boolean> {
-  return (await fileSystem.stat(join(dir, 'abort'))) !== undefined
+/** Who did not close the folder: nobody, one of us, or a broker. */
+export type AbortMark = 'none' | 'ours' | 'foreign'
+
+/**
+ * Reads the mark. A broker overwrites ours with its bare process id as it starts, which tells of it even where it was
+ * killed before it first wrote its checkpoint. Anything else is ours: what a power cut has left of it counts as well.
+ */
+export async function readAbortFile(fileSystem: FileSystem, dir: string): Promise<AbortMark> {
+  const bytes = await readWhole(fileSystem, join(dir, 'abort'))
+  if (bytes === undefined) return 'none'
+  return /^\d+$/.test(bytes.toString('latin1')) ? 'foreign' : 'ours'
 }
 
 /** On the device when it resolves. RocketMQ writes its process id into it, and reads nothing from it. */
 export async function createAbortFile(fileSystem: FileSystem, dir: string, mode: number): Promise<void> {
-  await writeWhole(fileSystem, join(dir, 'abort'), Buffer.from(String(process.pid)), mode & 0o666)
+  await writeWhole(fileSystem, join(dir, 'abort'), Buffer.from(`${process.pid} pocketmq`), mode & 0o666)
   await fileSystem.flushFolder(dir)
 }
 

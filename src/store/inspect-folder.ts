@@ -10,7 +10,7 @@ import { MAGIC_FILLER, MAGIC_OFFSET, MAGIC_V1, MAGIC_V2 } from '../codec/record-
 import type { StoreState } from '../codec/state-page.ts'
 import type { FileSystem } from '../files/file-system.ts'
 import { parseSegmentName } from '../files/segment-names.ts'
-import { hasAbortFile } from './abort-file.ts'
+import { readAbortFile } from './abort-file.ts'
 import { findIndexSizes } from './index-sizes.ts'
 
 /** One commit-log file as it lies there. */
@@ -30,6 +30,8 @@ export type FolderFacts = {
   readonly isIndexUnknown: boolean
   /** The last owner did not close the folder. */
   readonly isAborted: boolean
+  /** That was a broker: it has been here since we were. */
+  readonly isAbortForeign: boolean
   /** Sentences about what is odd. */
   readonly notes: readonly string[]
 }
@@ -81,6 +83,7 @@ export async function inspectFolder(
   if (first !== undefined) await refuseDLedger(fileSystem, first)
   const queues = await queueFileBytes(fileSystem, join(dir, 'consumequeue'))
   const index = await findIndexSizes(fileSystem, join(dir, 'index'), state)
+  const abort = await readAbortFile(fileSystem, dir)
   return {
     segments,
     commitLogSegmentBytes: segmentBytesOf(segments, state?.commitLogSegmentBytes),
@@ -89,7 +92,8 @@ export async function inspectFolder(
     hasConsumeQueues: queues.hasFiles,
     hasIndex: index.hasFiles,
     isIndexUnknown: index.hasFiles && index.sizes === undefined,
-    isAborted: await hasAbortFile(fileSystem, dir),
+    isAborted: abort !== 'none',
+    isAbortForeign: abort === 'foreign',
     notes,
   }
 }

@@ -17,6 +17,8 @@ const BROKER_SIZES: BrokerSettings = {
   mappedFileSizeConsumeQueue: SIZES.consumeQueueSegmentEntries * 20,
   maxHashSlotNum: SIZES.indexSlots,
   maxIndexNum: SIZES.indexEntries,
+  // After a crash it reads no more than the last ten segments, which are very small here.
+  commitLogRecoverMaxNum: 1000,
 }
 const SEED = 3
 
