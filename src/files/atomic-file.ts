@@ -35,7 +35,7 @@ export async function replaceFile(fileSystem: FileSystem, options: ReplaceOption
     await writeWhole(fileSystem, aside, bytes, mode)
   } catch (thrown) {
     // On a full device it takes room; where it cannot be removed either, the first failure is the one to tell.
-    await fileSystem.remove(aside).catch(() => undefined)
+    await Promise.allSettled([fileSystem.remove(aside)])
     throw thrown
   }
   if (keepBackup && (await fileSystem.stat(path)) !== undefined) {

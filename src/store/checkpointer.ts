@@ -86,7 +86,7 @@ export class Checkpointer {
 
   /** Everything dispatched at the time of the call is on the device, with its queue and index entries, when it resolves. */
   async run(): Promise<void> {
-    while (this.#running !== undefined) await this.#running.catch(() => undefined)
+    while (this.#running !== undefined) await Promise.allSettled([this.#running])
     this.#running = this.#run().finally(() => {
       this.#running = undefined
     })

@@ -71,7 +71,7 @@ export class Retention {
   async stop(): Promise<void> {
     this.#stop.abort()
     await this.#loop
-    await this.#running.catch(() => undefined)
+    await Promise.allSettled([this.#running])
   }
 
   async #run(): Promise<number> {
