@@ -54,10 +54,10 @@ export type BrokerPut = {
 
 type Line = { readonly t: string; readonly reason?: string; readonly complaints?: readonly string[] }
 
-const java = buildJava()
+const build = buildJava()
 
 /** Why there is no broker to test with; undefined where there is one. */
-export const NO_BROKER: string | undefined = 'missing' in java ? java.missing : undefined
+export const NO_BROKER: string | undefined = 'missing' in build ? build.missing : undefined
 if (NO_BROKER !== undefined) console.log(`SKIPPED interop with RocketMQ's own store: ${NO_BROKER}`)
 
 /** RocketMQ refused to open the folder, or to do what it was told. */
@@ -68,21 +68,21 @@ export class BrokerRefusal extends Error {
 /** RocketMQ's DefaultMessageStore on one folder. */
 export class Broker {
   readonly opened: Opened
-  readonly #process: ChildProcessWithoutNullStreams
+  readonly #java: ChildProcessWithoutNullStreams
   readonly #lines: AsyncIterator<string>
 
-  private constructor(process: ChildProcessWithoutNullStreams, lines: AsyncIterator<string>, opened: Opened) {
-    this.#process = process
+  private constructor(java: ChildProcessWithoutNullStreams, lines: AsyncIterator<string>, opened: Opened) {
+    this.#java = java
     this.#lines = lines
     this.opened = opened
   }
 
   /** Loads, recovers and starts the store; everything is dispatched when it resolves. @throws BrokerRefusal */
   static async open(folder: string, settings: BrokerSettings): Promise<Broker> {
-    if ('missing' in java) throw new Error(java.missing)
+    if ('missing' in build) throw new Error(build.missing)
     const given = Object.entries(settings).map(([name, value]) => `${name}=${value}`)
     const options = ['-Xmx1g', '-Xshare:auto', '-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC']
-    const child = spawn('java', [...options, '-cp', java.classPath, 'pocketmq.interop.Broker', folder, ...given])
+    const child = spawn('java', [...options, '-cp', build.classPath, 'pocketmq.interop.Broker', folder, ...given])
     onTestFinished(() => void child.kill('SIGKILL'))
     child.stderr.resume()
     const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
@@ -115,18 +115,18 @@ export class Broker {
   /** A clean shutdown, which takes RocketMQ three seconds. Answers what it complained of. */
   async close(): Promise<readonly string[]> {
     const [closed] = await this.#tell('close')
-    if (this.#process.exitCode === null) await once(this.#process, 'exit')
+    if (this.#java.exitCode === null) await once(this.#java, 'exit')
     return closed?.complaints ?? []
   }
 
   /** SIGKILL. */
   async kill(): Promise<void> {
-    this.#process.kill('SIGKILL')
-    if (this.#process.exitCode === null && this.#process.signalCode === null) await once(this.#process, 'exit')
+    this.#java.kill('SIGKILL')
+    if (this.#java.exitCode === null && this.#java.signalCode === null) await once(this.#java, 'exit')
   }
 
   #tell(command: string): Promise<Line[]> {
-    this.#process.stdin.write(`${command}\n`)
+    this.#java.stdin.write(`${command}\n`)
     return answer(this.#lines)
   }
 }
