@@ -1,6 +1,7 @@
 /** `pocketmq verify`: a read-only audit of every byte. */
 import type { CommandSpec } from './command.ts'
 import { EXIT_BAD_NEWS, EXIT_DONE } from './exit-codes.ts'
+import { bytesText, countText } from './figures.ts'
 import type { FolderOptions } from './folder.ts'
 import { FOLDER_OPTIONS, readStore } from './folder.ts'
 import { tableText } from './output.ts'
@@ -18,15 +19,12 @@ export const verifyCommand: CommandSpec<FolderOptions> = {
     const report = await store
       .verify({ signal, onProgress: ({ done, total }) => bar.update(done, total) })
       .finally(() => bar.stop())
-    const { findings } = report
-    await output.answer(report, () =>
-      findings.length === 0
-        ? 'clean: no finding'
-        : tableText(
-            HEAD,
-            findings.map(({ file, offset, expected, found }) => [file, offset ?? '', String(expected), String(found)]),
-          ),
-    )
-    return findings.length === 0 ? EXIT_DONE : EXIT_BAD_NEWS
+    const { findings, findingCount, records, bytes } = report
+    await output.answer(report, () => {
+      if (findingCount === 0) return `clean: ${countText(records)} records, ${bytesText(bytes)}, no finding`
+      const rows = findings.map(({ file, offset, expected, found }) => [file, offset ?? '', expected, found])
+      return `${tableText(HEAD, rows)}\n${countText(findingCount)} findings in ${countText(records)} records`
+    })
+    return findingCount === 0 ? EXIT_DONE : EXIT_BAD_NEWS
   },
 }

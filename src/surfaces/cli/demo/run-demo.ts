@@ -121,9 +121,9 @@ async function inspect(
       messageGroup: message.property('__SHARDINGKEY'),
     })
   }
-  const { findings } = await mq.store.verify()
+  const { findingCount } = await mq.store.verify()
   const progress = await mq.admin.groupProgress(FLIGHTS_GROUP)
-  return { stored, lag: progress.lagMessages, findings: findings.length }
+  return { stored, lag: progress.lagMessages, findings: findingCount }
 }
 
 function recoveryText({ scannedBytes, truncatedBytes, redispatched, durationMs }: RecoveryReport): string {
