@@ -23,6 +23,8 @@ export type IndexAuditParts = {
   readonly fileSystem: FileSystem
   readonly dir: string
   readonly sizes: IndexSizes
+  /** Whether all files must be of these sizes: those of a broker's folder may not be known. */
+  readonly isSizeKnown: boolean
   readonly logMinOffset: number
   /** Keys of records before this place are on disk; later ones may be only on their way. */
   readonly writtenTo: number
@@ -34,6 +36,8 @@ export type IndexedRecord = {
   readonly physicalOffset: number
   readonly storeTimestamp: number
   readonly keyHashes: readonly number[]
+  /** Hashes another writer may have put as well: RocketMQ 5.5 indexes tags too. */
+  readonly optionalHashes: readonly number[]
   /** Another writer appended it: he may have left it out. */
   readonly isForeign: boolean
 }
@@ -85,7 +89,8 @@ export class IndexAudit {
       const stat = await parts.fileSystem.stat(`${parts.dir}/index/${name}`)
       if (stat === undefined) continue
       if (stat.sizeBytes === fileBytes) names.push(name)
-      else parts.findings.add(`index/${name}`, undefined, `${fileBytes} bytes`, `${stat.sizeBytes} bytes`)
+      else if (parts.isSizeKnown)
+        parts.findings.add(`index/${name}`, undefined, `${fileBytes} bytes`, `${stat.sizeBytes} bytes`)
     }
     return new IndexAudit(parts, names.sort())
   }
@@ -150,6 +155,16 @@ export class IndexAudit {
       await file.close()
       return
     }
+    const unused = Buffer.alloc(INDEX_ENTRY_BYTES)
+    await file.read(unused, indexEntryPosition(sizes.slots, 0))
+    if (unused.some(byte => byte !== 0)) {
+      findings.add(
+        `index/${name}`,
+        indexEntryPosition(sizes.slots, 0),
+        'zeros: entry 0 is not used',
+        unused.toString('hex'),
+      )
+    }
     this.#current = { name, file, header, table: new Int32Array(sizes.slots), usedSlots: 0, last: undefined }
     this.#next = INDEX_FIRST_ENTRY
     this.#bytes = Buffer.alloc(0)
@@ -196,8 +211,8 @@ export class IndexAudit {
     }
     this.#pass(current, entry)
     if (entry.physicalOffset !== record?.physicalOffset) this.#reportLone(entry)
-    else if (takeOut(this.#left, entry.keyHash)) this.#checkTimes(current, entry, record.storeTimestamp)
-    else {
+    else if (takeOut(this.#left, entry.keyHash)) this.#checkTimes(current, entry, record)
+    else if (!record.optionalHashes.includes(entry.keyHash)) {
       findings.add(
         this.#path(),
         this.#position(-1),
@@ -248,12 +263,13 @@ export class IndexAudit {
     findings.add(this.#path(), this.#position(-1), `a record at ${entry.physicalOffset}`, 'none that can be read')
   }
 
-  #checkTimes({ header }: Current, entry: IndexEntry, storeTimestamp: number): void {
+  #checkTimes({ header }: Current, entry: IndexEntry, { storeTimestamp, isForeign }: IndexedRecord): void {
     const { findings } = this.#parts
     const number = this.#next - 1
     const seconds = indexSeconds(header.beginTimestamp, storeTimestamp)
     // RocketMQ counts the first entry of a file from the end of the file before it.
-    if (number > INDEX_FIRST_ENTRY && entry.secondsSince !== seconds) {
+    const isCounted = number > INDEX_FIRST_ENTRY || !isForeign
+    if (isCounted && entry.secondsSince !== seconds) {
       findings.add(this.#path(), this.#position(-1), `${seconds} s since the file's begin`, `${entry.secondsSince} s`)
     }
     if (number === INDEX_FIRST_ENTRY && header.beginTimestamp !== storeTimestamp) {

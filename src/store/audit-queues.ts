@@ -38,6 +38,8 @@ export type ExpectedEntry = {
   readonly physicalOffset: number
   readonly sizeBytes: number
   readonly tagsCode: number
+  /** Another writer appended the record: the entry may hold an address into `consumequeue_ext` for a tagsCode. */
+  readonly isForeign: boolean
 }
 
 type Queue = {
@@ -112,7 +114,7 @@ export class QueueAudit {
   check(expected: ExpectedEntry): void {
     const { findings, writtenTo } = this.#parts
     const queue = this.#queueOf(expected)
-    const { slot, physicalOffset, sizeBytes, tagsCode } = expected
+    const { slot, physicalOffset, sizeBytes, tagsCode, isForeign } = expected
     if (queue.first < 0) queue.first = slot
     queue.next = Math.max(queue.next, slot + 1)
     const at = (slot - queue.windowStart) * CONSUME_QUEUE_ENTRY_BYTES
@@ -126,7 +128,7 @@ export class QueueAudit {
     const isSame =
       entryPhysicalOffset(view, at) === physicalOffset &&
       entrySizeBytes(view, at) === sizeBytes &&
-      (foundTags === tagsCode || foundTags <= EXTENSION_ADDRESS_MAX)
+      (foundTags === tagsCode || (isForeign && foundTags <= EXTENSION_ADDRESS_MAX))
     if (isSame) return
     const isMissing = entrySizeBytes(view, at) === 0 && entryPhysicalOffset(view, at) === 0
     if (isMissing && physicalOffset >= writtenTo) return

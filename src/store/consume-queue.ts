@@ -75,12 +75,12 @@ export class ConsumeQueue {
   #lastPhysicalEnd = -1
 
   /** @param files first slots of the existing files, ascending */
-  constructor(context: QueueContext, topic: string, queueId: number, files: readonly number[]) {
+  constructor(context: QueueContext, topic: string, queueId: number, files: readonly number[], hasFolder: boolean) {
     this.#context = context
     this.topic = topic
     this.queueId = queueId
     this.#files = files
-    this.hasFolder = files.length > 0
+    this.hasFolder = hasFolder
     if (files.length === 0) this.#max = 0
   }
 
@@ -173,14 +173,7 @@ export class ConsumeQueue {
    * Pre-blank slots count as being in front of everything.
    */
   slotAt(physicalOffset: number, from: number = this.#first): number {
-    let low = from
-    let high = this.maxQueueOffset
-    while (low < high) {
-      const middle = low + Math.floor((high - low) / 2)
-      if (this.#isAtOrBeyond(middle, physicalOffset)) high = middle
-      else low = middle + 1
-    }
-    return low
+    return this.#firstSlot(from, slot => this.#isAtOrBeyond(slot, physicalOffset))
   }
 
   /** End of the record that the entry of `slot` points to; -1 where the slot has none. */
@@ -219,7 +212,6 @@ export class ConsumeQueue {
     const emptyFiles = this.#emptyFiles
     this.#emptyFiles = NONE
     for (const start of emptyFiles) {
-      if (start < this.maxQueueOffset) continue
       this.#forgetFile(start)
       await removeFile(this.#path(start))
       this.hasNewNames = true
@@ -238,7 +230,8 @@ export class ConsumeQueue {
    */
   async cutAt(physicalOffset: number, removeFile: (path: string) => Promise<void>): Promise<number> {
     const max = this.maxQueueOffset
-    let cut = this.slotAt(physicalOffset)
+    // A slot that was never written is where the queue ended when the power failed, whatever stands behind it.
+    let cut = this.#firstSlot(this.#first, slot => this.#isAtOrBeyond(slot, physicalOffset) || this.#isUnwritten(slot))
     // What is left may be nothing but slots that say that nothing is there.
     if (cut > this.#first && this.slotAt(0) >= cut) cut = this.#first
     this.#forgetBuffered(cut)
@@ -290,13 +283,14 @@ export class ConsumeQueue {
   #makeWayFor(queueOffset: number, physicalOffset: number): boolean {
     assert(Number.isSafeInteger(queueOffset) && queueOffset >= 0, 'a queueOffset is a whole number')
     const max = this.maxQueueOffset
-    if (queueOffset === max && (max > 0 || this.#files.length > 0)) return true
-    const isNew = this.#files.length === 0 && (this.#buffer?.isEmpty ?? true)
-    if (isNew || queueOffset < this.#first) {
+    if (queueOffset === max) return true
+    const hasEntries = max > this.#first && this.slotAt(0) < max
+    if (!hasEntries || queueOffset < this.#first) {
       this.#startAt(queueOffset)
+      if (!hasEntries) this.#max = queueOffset
       return true
     }
-    if (queueOffset <= max) return true
+    if (queueOffset < max) return true
     const missing = queueOffset - max
     const details = { topic: this.topic, queueId: this.queueId, queueOffset: max, count: missing }
     if (missing > GAP_ENTRIES_MAX) {
@@ -312,12 +306,9 @@ export class ConsumeQueue {
 
   /** A queue that does not start at a file's start is filled up to its first entry as RocketMQ does: FORMAT section 6. */
   #startAt(queueOffset: number): void {
-    const start = this.#fileOf(queueOffset)
-    const isNew = this.#files.length === 0 && (this.#buffer?.isEmpty ?? true)
-    this.#first = start
+    this.#first = this.#fileOf(queueOffset)
     this.#minFor = -1
-    for (let slot = start; slot < queueOffset; slot++) this.#putAt(slot, 0, PRE_BLANK_SIZE_BYTES, 0)
-    if (isNew) this.#max = queueOffset
+    for (let slot = this.#first; slot < queueOffset; slot++) this.#putAt(slot, 0, PRE_BLANK_SIZE_BYTES, 0)
   }
 
   #fileOf(slot: number): number {
@@ -354,9 +345,26 @@ export class ConsumeQueue {
     else if (this.#readSync(entryBytes, slot) === 0) entryBytes.fill(0)
   }
 
+  /** The first slot from `from` on of which `isBehind` is true, given that it is of every later one. */
+  #firstSlot(from: number, isBehind: (slot: number) => boolean): number {
+    let low = from
+    let high = this.maxQueueOffset
+    while (low < high) {
+      const middle = low + Math.floor((high - low) / 2)
+      if (isBehind(middle)) high = middle
+      else low = middle + 1
+    }
+    return low
+  }
+
   #isAtOrBeyond(slot: number, physicalOffset: number): boolean {
     this.#look(slot)
     return !isPreBlankEntry(entryView, 0) && entryPhysicalOffset(entryView, 0) >= physicalOffset
+  }
+
+  #isUnwritten(slot: number): boolean {
+    this.#look(slot)
+    return entrySizeBytes(entryView, 0) <= 0
   }
 
   #lookUpEnd(): void {
@@ -409,6 +417,7 @@ export class ConsumeQueue {
   #fileForWriting(start: number): StoreFile {
     const { files, entriesPerFile } = this.#context
     const path = this.#path(start)
+    this.#emptyFiles = this.#emptyFiles.filter(other => other !== start)
     if (this.#whole === start) return files.now(path, 'write')
     const isNew = !this.#files.includes(start)
     const file = files.now(path, isNew ? 'create' : 'write')
@@ -445,9 +454,12 @@ export class ConsumeQueue {
     for (const start of this.#files.filter(start => start >= cut).reverse()) {
       this.#forgetFile(start)
       await removeFile(this.#path(start))
-      this.hasNewNames = true
     }
     this.#emptyFiles = NONE
+    if (this.hasFolder) {
+      this.hasNewNames = true
+      if (!this.isDirty) this.#context.markDirty(this)
+    }
     const last = this.#files.at(-1)
     if (last === undefined || cut >= last + this.#context.entriesPerFile) return
     const file = this.#context.files.now(this.#path(last), 'write')

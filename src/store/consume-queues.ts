@@ -51,6 +51,7 @@ export class ConsumeQueues {
   /** Topics with a batch consume queue, which has another form and is not kept here. */
   readonly batchTopics: Set<string> = new Set()
   readonly #fileSystem: FileSystem
+  readonly #dir: string
   readonly #mode: number
   readonly #clock: Clock
   readonly #context: QueueContext
@@ -62,10 +63,13 @@ export class ConsumeQueues {
   /** The queue asked for last. */
   #lastTopic = ''
   #lastQueues: Map<number, ConsumeQueue> = new Map()
+  /** Folders may be there that never reached the device: whoever made them was killed before he flushed the folder above. */
+  #hasUnsureNames = false
 
   private constructor(options: ConsumeQueuesOptions) {
     const { fileSystem, mode, entriesPerFile, readOnly = false } = options
     this.#fileSystem = fileSystem
+    this.#dir = options.dir
     this.#mode = mode
     this.#clock = options.clock
     this.#context = {
@@ -110,7 +114,7 @@ export class ConsumeQueues {
 
   /** The queue, made where it is new; its files are made when entries are written to them. */
   obtain(topic: string, queueId: number): ConsumeQueue {
-    return this.queue(topic, queueId) ?? this.#add(topic, queueId, [])
+    return this.queue(topic, queueId) ?? this.#add(topic, queueId, [], false)
   }
 
   /** Every queue, in no particular order. */
@@ -164,14 +168,19 @@ export class ConsumeQueues {
         queue.isDirty = false
       }
       await eachAtATime(FLUSHES_AT_A_TIME, dirty, queue => this.#flushQueue(queue))
+      if (this.#hasUnsureNames) await this.#flushTopics()
       for (const queue of this.#warm) if (!queue.isDirty && !dirty.includes(queue)) queue.releaseMemory()
       this.#warm = new Set(dirty)
     })
   }
 
-  /** Removes every entry of a record at or beyond `physicalOffset`; durable after the next `flush`. Answers how many went. */
+  /**
+   * Removes every entry of a record at or beyond `physicalOffset`; durable after the next `flush`, which also makes durable
+   * whatever names a process that was killed left unflushed. Answers how many entries went.
+   */
   cutAt(physicalOffset: number): Promise<number> {
     return this.#exclusively(async () => {
+      this.#hasUnsureNames = !this.#context.isReadOnly
       let removed = 0
       for (const queue of this.all()) removed += await queue.cutAt(physicalOffset, this.#removeFile)
       return removed
@@ -199,13 +208,11 @@ export class ConsumeQueues {
     this.#topics.delete(topic)
     this.#lastTopic = ''
     this.#lastQueues = new Map()
-    const folders = queues.map(queue => ({ folder: queue.folder, paths: queue.filePaths() }))
     for (const queue of queues) {
       this.#dirty.delete(queue)
       this.#warm.delete(queue)
-      queue.discard()
     }
-    return this.#exclusively(() => this.#removeFolders(topic, folders))
+    return this.#exclusively(() => this.#removeFolders(topic, queues))
   }
 
   /** Closes files. What was not flushed stays unwritten: recovery would write it again. */
@@ -223,7 +230,7 @@ export class ConsumeQueues {
     await eachAtATime(LISTINGS_AT_A_TIME, names, async topic => {
       for (const entry of await this.#fileSystem.list(`${folder}/${topic}`)) {
         if (!entry.isFolder || !QUEUE_ID.test(entry.name) || Number(entry.name) > QUEUE_ID_MAX) continue
-        this.#add(topic, Number(entry.name), await this.#listFiles(`${folder}/${topic}/${entry.name}`))
+        this.#add(topic, Number(entry.name), await this.#listFiles(`${folder}/${topic}/${entry.name}`), true)
       }
     })
   }
@@ -239,14 +246,14 @@ export class ConsumeQueues {
     return starts.sort((a, b) => a - b)
   }
 
-  #add(topic: string, queueId: number, files: readonly number[]): ConsumeQueue {
+  #add(topic: string, queueId: number, files: readonly number[], hasFolder: boolean): ConsumeQueue {
     assert(ConsumeQueues.canHold(topic, queueId), 'a queue is made for a legal topic')
     let queues = this.#topics.get(topic)
     if (queues === undefined) {
       queues = new Map()
       this.#topics.set(topic, queues)
     }
-    const queue = new ConsumeQueue(this.#context, topic, queueId, files)
+    const queue = new ConsumeQueue(this.#context, topic, queueId, files, hasFolder)
     queues.set(queueId, queue)
     return queue
   }
@@ -279,19 +286,41 @@ export class ConsumeQueues {
     await this.#fileSystem.flushFolder(queue.folder)
   }
 
+  async #flushTopics(): Promise<void> {
+    const { folder } = this.#context
+    const topics = [...this.#topics].filter(([, queues]) => [...queues.values()].some(queue => queue.hasFolder))
+    await eachAtATime(FLUSHES_AT_A_TIME, topics, ([topic]) => this.#fileSystem.flushFolder(`${folder}/${topic}`))
+    if (topics.length > 0) {
+      await this.#fileSystem.flushFolder(folder)
+      await this.#fileSystem.flushFolder(this.#dir)
+    }
+    this.#hasUnsureNames = false
+  }
+
   readonly #removeFile = async (path: string): Promise<void> => {
     await this.#context.files.forget(path)
     await this.#fileSystem.remove(path)
   }
 
-  async #removeFolders(topic: string, queues: readonly { folder: string; paths: readonly string[] }[]): Promise<void> {
-    if (this.#context.isReadOnly) return
-    for (const { folder, paths } of queues) {
+  async #removeFolders(topic: string, queues: readonly ConsumeQueue[]): Promise<void> {
+    let hadFolder = false
+    for (const queue of queues) {
+      const paths = queue.filePaths()
+      queue.discard()
+      if (!queue.hasFolder || this.#context.isReadOnly) continue
+      hadFolder = true
       for (const path of paths) await this.#removeFile(path)
-      await this.#fileSystem.removeFolder(folder)
+      await this.#removeFolder(queue.folder)
     }
-    await this.#fileSystem.removeFolder(`${this.#context.folder}/${topic}`)
+    if (!hadFolder) return
+    await this.#removeFolder(`${this.#context.folder}/${topic}`)
     await this.#fileSystem.flushFolder(this.#context.folder)
+  }
+
+  /** A folder that holds something which is not ours stays. */
+  async #removeFolder(path: string): Promise<void> {
+    if ((await this.#fileSystem.list(path)).length === 0) await this.#fileSystem.removeFolder(path)
+    else await this.#fileSystem.flushFolder(path)
   }
 
   /** One change of files at a time, in the order asked for; a failure is its caller's and does not stop the next. */

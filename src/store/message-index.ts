@@ -57,6 +57,7 @@ const SEEDS_MAX = 65_536
 /** The key index. */
 export class MessageIndex {
   readonly #fileSystem: FileSystem
+  readonly #dir: string
   readonly #folder: string
   readonly #mode: number
   readonly #clock: Clock
@@ -80,6 +81,7 @@ export class MessageIndex {
     const { fileSystem, mode, clock, slots, entries, readOnly = false } = options
     const budget = new TurnBudget(clock, TURN_MS)
     this.#fileSystem = fileSystem
+    this.#dir = options.dir
     this.#folder = `${options.dir}/index`
     this.#mode = mode
     this.#clock = clock
@@ -205,6 +207,9 @@ export class MessageIndex {
         }
         await this.#removeFile(this.#files.pop() as IndexFile)
       }
+      // Whoever was killed may not have flushed the names that he made.
+      this.#hasNewNames ||= this.#hasFolder && !this.#context.isReadOnly
+      if (this.#hasNewNames) await this.#fileSystem.flushFolder(this.#dir)
       await this.#flushNames()
       this.#active = this.#files.at(-1)
       this.#indexedUpTo = Math.min(physicalOffset, this.#lastIndexed())

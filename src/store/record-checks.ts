@@ -25,9 +25,15 @@ export function recordChecksOf(foreignRanges: readonly PhysicalRange[]): (physic
     const isForeign = range !== undefined && physicalOffset >= range.start
     lastChecks = isForeign ? FOREIGN_CHECKS : ALL_CHECKS
     if (range !== undefined && isForeign) last = range
-    else last = { start: next === 0 ? 0 : (foreignRanges.at(next - 1)?.end ?? 0), end: range?.start ?? OPEN_END }
+    else last = between(foreignRanges, next)
     return lastChecks
   }
+}
+
+/** What lies between the foreign range before `next` and that one; -1 is behind the last. */
+function between(ranges: readonly PhysicalRange[], next: number): PhysicalRange {
+  const before = next < 0 ? ranges.at(-1) : ranges[next - 1]
+  return { start: before?.end ?? 0, end: ranges[next]?.start ?? OPEN_END }
 }
 
 /** The ranges with [start, end) added; in order, neighbours joined. */

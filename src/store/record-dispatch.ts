@@ -10,7 +10,6 @@ import { INNER_BATCH_FLAG, TRANSACTION_COMMIT, TRANSACTION_MASK } from '../codec
 import { SCHEDULE_TOPIC } from '../codec/tags-code.ts'
 import type { ConsumeQueue } from './consume-queue.ts'
 import { ConsumeQueues } from './consume-queues.ts'
-import type { MessageIndex } from './message-index.ts'
 import type { DispatchRequest } from './store-types.ts'
 
 /** Who takes a queue's entries: its consume queue, or an audit. */
@@ -24,7 +23,9 @@ export type RecordDispatchParts = {
     readonly batchTopics: Set<string>
   }
   /** Undefined where no index is kept. */
-  readonly index: Pick<MessageIndex, 'putScanned' | 'seedOf'> | undefined
+  readonly index:
+    | { seedOf(topic: string): number; putScanned(record: DispatchRequest, scan: DispatchScan): void }
+    | undefined
   /** Whether the record is of a topic that was deleted after it was appended. */
   readonly isDropped: (topic: string, physicalOffset: number) => boolean
   /** Called for each record that a consumer can read now; the request is valid during the call. Must not throw. */

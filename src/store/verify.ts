@@ -8,6 +8,8 @@
 import { abortError } from '../base/errors.ts'
 import { nextTurn } from '../base/turns.ts'
 import type { DispatchScan } from '../codec/dispatch-scan.ts'
+import { indexKeyHash } from '../codec/index-layout.ts'
+import { PROPERTY_TAGS, propertyValue } from '../codec/properties.ts'
 import type { RecordCursor } from '../codec/record-cursor.ts'
 import type { IndexedRecord } from './audit-index.ts'
 import { IndexAudit } from './audit-index.ts'
@@ -22,6 +24,7 @@ import type { EntrySink } from './record-dispatch.ts'
 import { RecordDispatch } from './record-dispatch.ts'
 import { StateFile } from './state-file.ts'
 import type { StoreParts } from './store-parts.ts'
+import type { DispatchRequest } from './store-types.ts'
 
 export type { Finding } from './findings.ts'
 
@@ -47,6 +50,8 @@ type Bounds = {
   readonly end: number
   readonly writtenTo: number
   readonly isClean: boolean
+  /** There is a state of ours. */
+  readonly isOurs: boolean
   readonly hashes: RememberedHashes
 }
 
@@ -77,7 +82,8 @@ class Demands {
 
   obtain(topic: string, queueId: number): EntrySink {
     const put = (slot: number, physicalOffset: number, sizeBytes: number, tagsCode: number): boolean => {
-      this.entries.push({ topic, queueId, slot, physicalOffset, sizeBytes, tagsCode })
+      const isForeign = this.#isForeign(physicalOffset)
+      this.entries.push({ topic, queueId, slot, physicalOffset, sizeBytes, tagsCode, isForeign })
       return true
     }
     this.#sinks.set(`${topic}/${queueId}`, { put })
@@ -88,12 +94,15 @@ class Demands {
     return this.#seedOf(topic)
   }
 
-  putScanned(record: { readonly physicalOffset: number; readonly storeTimestamp: number }, scan: DispatchScan): void {
+  putScanned(record: DispatchRequest, scan: DispatchScan): void {
     const { physicalOffset, storeTimestamp } = record
     const hashes = scan.keyHashes.slice(0, scan.keyCount)
     if (scan.hasUniqueKey) hashes.push(scan.uniqueKeyHash)
     const keyHashes = hashes.map(hash => (hash < 0 ? -hash & 0x7fffffff : hash))
-    this.record = { physicalOffset, storeTimestamp, keyHashes, isForeign: this.#isForeign(physicalOffset) }
+    const isForeign = this.#isForeign(physicalOffset)
+    const tags = isForeign ? propertyValue(record.properties, PROPERTY_TAGS) : undefined
+    const optionalHashes = tags === undefined ? [] : [indexKeyHash(record.topic, `T#${tags}`)]
+    this.record = { physicalOffset, storeTimestamp, keyHashes, optionalHashes, isForeign }
   }
 }
 
@@ -106,7 +115,7 @@ export async function verifyStore(parts: StoreParts, options: VerifyOptions = {}
   const logMinOffset = log.minOffset
   const shared = { fileSystem, dir, logMinOffset, writtenTo, findings }
   const queueAudit = await QueueAudit.open({ ...shared, entriesPerFile: queues.entriesPerFile, end })
-  const indexAudit = await IndexAudit.open({ ...shared, sizes: index.sizes })
+  const indexAudit = await IndexAudit.open({ ...shared, sizes: index.sizes, isSizeKnown: bounds.isOurs })
   const isForeign = (physicalOffset: number): boolean => parts.checks(physicalOffset).record === 'ignore'
   const demands = new Demands(queues.batchTopics, topic => index.seedOf(topic), isForeign)
   const dispatch = new RecordDispatch({
@@ -178,14 +187,20 @@ async function boundsOf(parts: StoreParts): Promise<Bounds> {
   const { writer, dispatched, recovery, fileSystem, dir, settings } = parts
   if (writer !== undefined) {
     const { checkpointed } = writer.checkpointer
-    return { end: checkpointed, writtenTo: checkpointed, isClean: false, hashes: NO_HASHES }
+    return { end: checkpointed, writtenTo: checkpointed, isClean: false, isOurs: true, hashes: NO_HASHES }
   }
   const end = dispatched.value
   const { file, state } = await StateFile.load({ fileSystem, dir, mode: settings.mode })
   await file.close()
-  const isOurs = recovery.clean && state?.isCleanClose === true && state.written === end
+  const isAsClosed = recovery.clean && state?.isCleanClose === true && state.written === end
   const writtenTo = recovery.clean ? end : Math.min(end, state?.checkpointed ?? 0)
-  return { end, writtenTo, isClean: recovery.clean, hashes: isOurs ? state : NO_HASHES }
+  return {
+    end,
+    writtenTo,
+    isClean: recovery.clean,
+    isOurs: state !== undefined,
+    hashes: isAsClosed ? state : NO_HASHES,
+  }
 }
 
 function checkSignal(signal: AbortSignal | undefined): void {
