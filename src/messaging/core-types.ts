@@ -265,6 +265,13 @@ export type PullResult = {
   readonly maxQueueOffset: number
 }
 
+/** Is there something to pull? `newQueuesOf`: a queue of this topic that nobody knew counts too. */
+export type HasMessageRequest = {
+  readonly queues: readonly (QueueAddress & { readonly queueOffset: number })[]
+  readonly newQueuesOf?: string
+  readonly waitMs: number
+}
+
 export type CommitRequest = {
   readonly group: string
   readonly queues: readonly (QueueAddress & {

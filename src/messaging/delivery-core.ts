@@ -6,21 +6,21 @@ import { PocketMQError } from '../base/errors.ts'
 import type { GroupRecord, SubscriptionRecord } from '../codec/groups-json.ts'
 import type { DispatchRequest, MessageStore } from '../store/message-store.ts'
 import type { Alarms } from './alarms.ts'
-import { Clients } from './clients.ts'
+import type { Clients } from './clients.ts'
 import type * as core from './core-types.ts'
 import type { Events } from './events.ts'
 import { groupProgress } from './group-progress.ts'
 import { GroupRecords } from './group-records.ts'
 import { keepFrom } from './keep-from.ts'
-import { checkGroupName, checkTopicName, isGroupTopic } from './limits.ts'
+import { checkGroupName, isGroupTopic } from './limits.ts'
 import { admit, fits, shownSubscription } from './membership.ts'
-import { OffsetTable } from './offset-table.ts'
+import type { OffsetTable } from './offset-table.ts'
 import { PositionReads } from './position-reads.ts'
 import { QueueWatches } from './queue-watches.ts'
 import { resetOffsets } from './reset-offsets.ts'
 import { Settler } from './settle.ts'
 import type { CompiledSubscription } from './subscription-expression.ts'
-import { compileSubscription } from './subscription-expression.ts'
+import { canonicalSubscriptions, compileSubscriptions } from './subscriptions.ts'
 import type { Topics } from './topics.ts'
 import { SCHEDULE_TOPIC, TIMER_TOPIC } from './topics.ts'
 import { WorkingGroups } from './working-groups.ts'
@@ -32,12 +32,14 @@ export type DeliveryCoreOptions = {
   readonly events: Events
   /** By the monotonic clock. */
   readonly alarms: Alarms
+  readonly offsets: OffsetTable
+  readonly clients: Clients
+  /** Name in receipt handles, as a broker's would be. */
+  readonly brokerName: string
   /** Bytes that all groups together read ahead. */
   readonly readAheadBytesMax?: number
 }
 
-/** Name in receipt handles, as a broker's would be. */
-const BROKER_NAME = 'pocketmq'
 const READ_AHEAD_BYTES_MAX = 64 * 1024 * 1024
 /** What a broker is told of a group's handlers; push consumers keep their own time. */
 const CONSUME_TIMEOUT_MS = 900_000
@@ -45,7 +47,7 @@ const CONSUME_TIMEOUT_MS = 900_000
 /** The consuming half of the service. */
 export class DeliveryCore {
   readonly #options: DeliveryCoreOptions
-  readonly clients: Clients = new Clients()
+  readonly clients: Clients
   readonly offsets: OffsetTable
   readonly records: GroupRecords
   readonly working: WorkingGroups
@@ -57,9 +59,18 @@ export class DeliveryCore {
   readonly #leaveWaiters = new Map<string, Set<() => void>>()
   #isClosed = false
 
-  private constructor(options: DeliveryCoreOptions, offsets: OffsetTable, records: GroupRecords) {
-    const { store, topics, events, alarms, readAheadBytesMax: memoryBytesMax = READ_AHEAD_BYTES_MAX } = options
+  private constructor(options: DeliveryCoreOptions, records: GroupRecords) {
+    const {
+      store,
+      topics,
+      events,
+      alarms,
+      offsets,
+      brokerName,
+      readAheadBytesMax: memoryBytesMax = READ_AHEAD_BYTES_MAX,
+    } = options
     this.#options = options
+    this.clients = options.clients
     this.offsets = offsets
     this.records = records
     this.#watches = new QueueWatches(maySettle)
@@ -76,14 +87,13 @@ export class DeliveryCore {
       settler: this.#settler,
       watches: this.#watches,
     }
-    this.working = new WorkingGroups({ ...shared, memory: { bytes: 0 }, memoryBytesMax, brokerName: BROKER_NAME })
+    this.working = new WorkingGroups({ ...shared, memory: { bytes: 0 }, memoryBytesMax, brokerName })
     this.#reads = new PositionReads({ store, watches: this.#watches, alarms })
   }
 
-  /** Loads offsets and group records; cuts to recovered queues are on the device when it resolves. */
+  /** Loads the groups' records. The offset table has been opened, and is closed, by whoever calls this. */
   static async open(options: DeliveryCoreOptions): Promise<DeliveryCore> {
-    const offsets = await OffsetTable.open(options)
-    return new DeliveryCore(options, offsets, await GroupRecords.load(options.store))
+    return new DeliveryCore(options, await GroupRecords.load(options.store))
   }
 
   // ------------------------------------------------------------------------------------------ membership
@@ -98,7 +108,7 @@ export class DeliveryCore {
     signal?: AbortSignal,
   ): Promise<core.JoinResult> {
     checkGroupName(registration.group)
-    const subscriptions = compiled(registration.subscriptions)
+    const subscriptions = compileSubscriptions(registration.subscriptions)
     for (;;) {
       const joined = await this.#serially(registration.group, () => this.#tryJoin(ctx, registration, subscriptions))
       if (joined !== undefined) return joined
@@ -195,9 +205,23 @@ export class DeliveryCore {
     }
   }
 
+  /** Waits until one of the queues has a message at its offset, or the topic a new queue. False when the wait is over. */
+  hasMessage(_ctx: core.ClientContext, request: core.HasMessageRequest, signal?: AbortSignal): Promise<boolean> {
+    return this.#reads.hasMessage(request, signal)
+  }
+
   /** Undefined where the group has no offset there. */
   queryOffset(_ctx: core.ClientContext, { group, topic, queueId }: core.OffsetQuery): number | undefined {
     return this.offsets.offset(group, topic, queueId)
+  }
+
+  /** The queue's first message and one past its last; 0 and 0 where there was none. */
+  queueBounds(
+    _ctx: core.ClientContext,
+    { topic, queueId }: core.QueueAddress,
+  ): { readonly min: number; readonly max: number } {
+    const range = this.#options.store.queueRange(topic, queueId)
+    return { min: range?.minQueueOffset ?? 0, max: range?.maxQueueOffset ?? 0 }
   }
 
   /** Exact: the first message at or after the time, or the last at or before it. */
@@ -279,22 +303,25 @@ export class DeliveryCore {
     )
   }
 
+  /** Nobody joins any more; those who wait for others to leave are told. */
+  stopJoining(): void {
+    this.#isClosed = true
+    for (const waiters of this.#leaveWaiters.values()) for (const waiter of waiters) waiter()
+  }
+
   /** No more messages go out, waits end. Receipts can still be settled until `close`. */
   stop(): void {
-    this.#isClosed = true
+    this.stopJoining()
     this.working.close()
     this.#reads.close()
   }
 
-  /** Part of a clean close, after consumers have drained: offsets and records are on the device when it resolves. */
+  /** Part of a clean close, after consumers have left: records are on the device when it resolves. The offset table closes later. */
   async close(): Promise<void> {
     this.stop()
     this.#settler.close()
     await this.#settler.idle()
-    this.clients.close()
-    if (this.#options.store.isReadOnly) return
-    await this.records.save()
-    await this.offsets.close()
+    if (!this.#options.store.isReadOnly) await this.records.save()
   }
 
   // ------------------------------------------------------------------------------------------ insides
@@ -305,7 +332,7 @@ export class DeliveryCore {
     subscriptions: ReadonlyMap<string, CompiledSubscription>,
   ): Promise<core.JoinResult | undefined> {
     if (this.#isClosed) throw new PocketMQError('STORE_CLOSED', 'the store is closing', { hint: 'Open it again.' })
-    const wanted = canonical(subscriptions)
+    const wanted = canonicalSubscriptions(subscriptions)
     const registration = { ...given, subscriptions: wanted }
     const { group } = registration
     const live = this.working.membersOf(group)
@@ -456,20 +483,6 @@ export class DeliveryCore {
 export function instanceNameOf(clientId: string): string {
   const at = clientId.lastIndexOf('@')
   return at < 0 ? clientId : clientId.slice(0, at)
-}
-
-function compiled(subscriptions: readonly core.SubscriptionEntry[]): ReadonlyMap<string, CompiledSubscription> {
-  const byTopic = new Map<string, CompiledSubscription>()
-  for (const { topic, type, expression } of subscriptions) {
-    checkTopicName(topic)
-    byTopic.set(topic, compileSubscription(type === 'TAG' ? expression : { sql: expression }))
-  }
-  return byTopic
-}
-
-function canonical(subscriptions: ReadonlyMap<string, CompiledSubscription>): SubscriptionRecord[] {
-  const list = [...subscriptions].map(([topic, { kind, canonical: expression }]) => ({ topic, type: kind, expression }))
-  return list.sort((a, b) => (a.topic < b.topic ? -1 : 1))
 }
 
 function maySettle(topic: string): boolean {

@@ -36,6 +36,8 @@ const ISOLATED_HASH_CHARS = 8
 export function admit(request: AdmissionRequest): Admission {
   const { registration, wanted, record, live } = request
   checkDelivery(registration, live)
+  // Who owns his position subscribes to nothing, and leaves the record as it is.
+  if (registration.kind === 'pull' && record !== undefined) return { kind: 'join' }
   if (record === undefined || record.subscriptions.length === 0) return { kind: 'record', subscriptions: wanted }
   const merged = agree(registration, wanted, record)
   if (merged !== undefined) {

@@ -5,7 +5,7 @@
 import { abortError, PocketMQError } from '../base/errors.ts'
 import type { GetResult, MessageStore } from '../store/message-store.ts'
 import type { Alarms } from './alarms.ts'
-import type { PullRequest, PullResult, PullStatus, RawMessage } from './core-types.ts'
+import type { HasMessageRequest, PullRequest, PullResult, PullStatus, RawMessage } from './core-types.ts'
 import type { QueueWatches } from './queue-watches.ts'
 import type { CompiledSubscription } from './subscription-expression.ts'
 import { compileSubscription } from './subscription-expression.ts'
@@ -41,7 +41,7 @@ export class PositionReads {
       const leftMs = deadlineMs - alarms.nowMs()
       if (result.status !== 'no-new' && result.status !== 'no-queue') return result
       if (request.waitMs <= 0 || leftMs <= 0 || this.#stop.signal.aborted) return result
-      if (!(await this.#grown(request, leftMs, signal))) return result
+      if (!(await this.hasMessage({ queues: [request], waitMs: leftMs }, signal))) return result
     }
   }
 
@@ -73,36 +73,33 @@ export class PositionReads {
     return { status, messages, nextQueueOffset, minQueueOffset, maxQueueOffset }
   }
 
-  /** Resolves with true once the queue has grown past the offset; false when the wait is over. */
-  #grown(
-    { topic, queueId, queueOffset }: PullRequest,
-    leftMs: number,
-    signal: AbortSignal | undefined,
-  ): Promise<boolean> {
-    const { watches, alarms } = this.#options
+  /** Resolves once: with true as soon as there is something, with false when the wait is over. Rejects with AbortError. */
+  hasMessage({ queues, newQueuesOf, waitMs }: HasMessageRequest, signal?: AbortSignal): Promise<boolean> {
+    const { watches, alarms, store } = this.#options
+    const isThere = queues.some(
+      queue => (store.queueRange(queue.topic, queue.queueId)?.maxQueueOffset ?? 0) > queue.queueOffset,
+    )
+    if (isThere) return Promise.resolve(true)
+    if (waitMs <= 0 || this.#stop.signal.aborted) return Promise.resolve(false)
     return new Promise((resolve, reject) => {
-      const end = (): void => {
-        stop()
+      const stops: (() => void)[] = []
+      const end = (isGrown: boolean | undefined): void => {
+        for (const stop of stops) stop()
         alarms.cancel(alarm)
         signal?.removeEventListener('abort', onAbort)
         this.#stop.signal.removeEventListener('abort', onOver)
+        if (isGrown !== undefined) resolve(isGrown)
       }
-      const onGrown = (): void => {
-        end()
-        resolve(true)
-      }
-      const onOver = (): void => {
-        end()
-        resolve(false)
-      }
+      const onOver = (): void => end(false)
       const onAbort = (): void => {
-        end()
+        end(undefined)
         reject(abortError(signal as AbortSignal))
       }
-      const stop = watches.watchQueue(topic, queueId, endOffset => {
-        if (endOffset > queueOffset) onGrown()
-      })
-      const alarm = alarms.in(leftMs, onOver)
+      for (const { topic, queueId, queueOffset } of queues) {
+        stops.push(watches.watchQueue(topic, queueId, endOffset => endOffset > queueOffset && end(true)))
+      }
+      if (newQueuesOf !== undefined) stops.push(watches.watchTopic(newQueuesOf, () => end(true)))
+      const alarm = alarms.in(waitMs, onOver)
       signal?.addEventListener('abort', onAbort, { once: true })
       this.#stop.signal.addEventListener('abort', onOver, { once: true })
     })

@@ -5,12 +5,18 @@
 import type { DispatchRequest } from '../store/message-store.ts'
 
 /** Told that a queue has grown. `endOffset` is one past its last message. */
-export type QueueWatcher = (endOffset: number) => void
+export type QueueWatcher = (endOffset: number) => unknown
 
-/** Told about a queue that was not there before. */
+/** Told about a queue at the first message since somebody watches the topic; it may have been there before. */
 export type TopicWatcher = (queueId: number, endOffset: number) => void
 
-type QueueWatch = { readonly watchers: Set<QueueWatcher>; endOffset: number; isDirty: boolean }
+type QueueWatch = {
+  readonly watchers: Set<QueueWatcher>
+  endOffset: number
+  isDirty: boolean
+  /** The topic's watchers have been told of it. */
+  isTold: boolean
+}
 
 type TopicWatch = {
   readonly topic: string
@@ -40,12 +46,11 @@ export class QueueWatches {
       this.#last = watch
     }
     const queue = watch.queues[queueId]
-    if (queue === undefined) {
-      if (watch.watchers.size > 0) this.#newQueue(watch, queueId, queueOffset + 1)
-    } else {
+    if (queue !== undefined) {
       queue.endOffset = queueOffset + 1
       if (!queue.isDirty && queue.watchers.size > 0) this.#markDirty(queue)
     }
+    if (watch.watchers.size > 0 && queue?.isTold !== true) this.#tellOfQueue(watch, queueId, queueOffset + 1)
     return watch.maySettle
   }
 
@@ -62,6 +67,8 @@ export class QueueWatches {
   watchTopic(topic: string, watcher: TopicWatcher): () => void {
     const watch = this.#topic(topic)
     watch.watchers.add(watcher)
+    // Whoever comes later is told anew: the watcher knows which queues it has.
+    for (const queue of watch.queues) if (queue !== undefined) queue.isTold = false
     return () => {
       watch.watchers.delete(watcher)
     }
@@ -72,13 +79,13 @@ export class QueueWatches {
     this.#topic(topic).queues.length = 0
   }
 
-  #newQueue(watch: TopicWatch, queueId: number, endOffset: number): void {
+  #tellOfQueue(watch: TopicWatch, queueId: number, endOffset: number): void {
     const queue = this.#queue(watch, queueId)
     queue.endOffset = endOffset
-    const watchers = [...watch.watchers]
+    queue.isTold = true
     // Joining a queue takes a while; the dispatcher does not wait for it.
     queueMicrotask(() => {
-      for (const watcher of watchers) watcher(queueId, queue.endOffset)
+      for (const watcher of [...watch.watchers]) watcher(queueId, queue.endOffset)
     })
   }
 
@@ -94,7 +101,7 @@ export class QueueWatches {
   #queue(watch: TopicWatch, queueId: number): QueueWatch {
     let queue = watch.queues[queueId]
     if (queue === undefined) {
-      queue = { watchers: new Set(), endOffset: 0, isDirty: false }
+      queue = { watchers: new Set(), endOffset: 0, isDirty: false, isTold: false }
       watch.queues[queueId] = queue
     }
     return queue

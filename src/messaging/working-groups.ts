@@ -159,6 +159,7 @@ export class WorkingGroups {
     // Whatever is in a queue that appears later came after the group did.
     stops.push(
       watches.watchTopic(topic, queueId => {
+        if (work.group.cursor(topic, queueId) !== undefined) return
         try {
           stops.push(this.#addQueue(work, topic, queueId, minOf(store, topic, queueId)))
         } catch (error) {

@@ -1,0 +1,98 @@
+/** Options of consumers, as users give them; defaults and bounds are in `consumer-settings.ts`. */
+import type { MessageView } from './message-view.ts'
+import type { SubscriptionExpression } from './subscription-expression.ts'
+
+/** Expressions by topic: an object, or a Map as `rocketmq-client-nodejs` has it. */
+export type Subscriptions =
+  | Readonly<Record<string, SubscriptionExpression>>
+  | ReadonlyMap<string, SubscriptionExpression>
+
+/** What a listener is given beside the message. */
+export type ListenerContext = {
+  /** Aborts when the handler has run too long, or its consumer closes without waiting longer. */
+  readonly signal: AbortSignal
+}
+
+/**
+ * How a handler ends without throwing. `'retry'`, `{ retryAfter: ms }` and ConsumeResult.FAILURE: again later; `'dlq'`: a dead
+ * letter now; anything else, nothing included, acknowledges. Results of `rocketmq-client-nodejs` mean what they mean there.
+ */
+export type HandlerResult = unknown
+
+/** What a listener may return, by the names `rocketmq-client-nodejs` has. */
+export const ConsumeResult: {
+  readonly SUCCESS: { readonly name: 'SUCCESS' }
+  readonly FAILURE: { readonly name: 'FAILURE' }
+} = {
+  SUCCESS: { name: 'SUCCESS' },
+  FAILURE: { name: 'FAILURE' },
+}
+
+/** Handles one message: returning acknowledges it, throwing lets it come again later. */
+export type MessageHandler = (message: MessageView, context: ListenerContext) => HandlerResult
+
+/** A function, or an object with one. */
+export type MessageListener = MessageHandler | { readonly consume: MessageHandler }
+
+/** Waits between attempts: milliseconds for each (the last one repeats), or exponential. Default: RocketMQ's table. */
+export type RetryBackoff =
+  | 'levels'
+  | readonly number[]
+  | { readonly initialMs: number; readonly maxMs?: number; readonly multiplier?: number }
+
+/** What push and simple consumers have in common. */
+export type GroupConsumerOptions = {
+  readonly consumerGroup: string
+  readonly subscriptions: Subscriptions
+  readonly maxAttempts?: number
+  readonly retryBackoff?: RetryBackoff | undefined
+  readonly startFrom?: 'first' | 'last' | Date | number
+  readonly onSubscriptionMismatch?: 'reject' | 'replace' | 'wait' | 'isolate'
+  /** `independent`: members of the group may subscribe to different topics. */
+  readonly topicSets?: 'same' | 'independent'
+  readonly instanceName?: string | undefined
+  /** Ends the wait for others to leave (`onSubscriptionMismatch: 'wait'`). */
+  readonly signal?: AbortSignal | undefined
+}
+
+/** Options of `mq.pushConsumer`. */
+export type PushConsumerOptions = GroupConsumerOptions & {
+  readonly messageListener: MessageListener
+  readonly mode?: 'clustering' | 'broadcasting'
+  readonly orderly?: boolean | 'group'
+  readonly concurrency?: number
+  readonly consumeTimeout?: number
+  readonly onExhausted?: 'dlq' | 'block' | undefined
+}
+
+/** Options of `mq.simpleConsumer`. */
+export type SimpleConsumerOptions = GroupConsumerOptions & {
+  /** How long `receive` waits when there is nothing, in milliseconds. */
+  readonly awaitDuration?: number
+  readonly orderly?: boolean
+  readonly onExhausted?: 'dlq' | 'block' | undefined
+}
+
+/** Options of `mq.pullConsumer`. */
+export type PullConsumerOptions = {
+  readonly consumerGroup: string
+  readonly startFrom?: 'first' | 'last' | Date | number
+  readonly instanceName?: string | undefined
+  /** Commit what `poll` returned before, every so many milliseconds; 0: only when told. */
+  readonly autoCommitMs?: number
+}
+
+/** Options of `mq.tail`. */
+export type TailOptions = {
+  readonly from?: 'first' | 'last' | Date | number
+  readonly expression?: SubscriptionExpression
+  /** One queue alone. */
+  readonly queueId?: number | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+/** How a consumer closes. */
+export type ConsumerCloseOptions = {
+  /** How long running handlers may go on; then they are aborted and their messages go to others. */
+  readonly drainMs?: number
+}

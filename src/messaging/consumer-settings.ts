@@ -1,0 +1,343 @@
+/** Settings of consumers: name, unit, default, bounds; and what they are in the core's plain values. */
+import { PocketMQError } from '../base/errors.ts'
+import type { Setting, Settings } from '../base/settings-table.ts'
+import { custom, oneOf, resolveSettings, wholeNumber } from '../base/settings-table.ts'
+import type {
+  GroupConsumerOptions,
+  MessageListener,
+  PullConsumerOptions,
+  PushConsumerOptions,
+  RetryBackoff,
+  SimpleConsumerOptions,
+  Subscriptions,
+} from './consumer-options.ts'
+import type { ConsumerRegistration, RetryPolicy, StartFrom, SubscriptionEntry } from './core-types.ts'
+import { checkGroupName } from './limits.ts'
+import type { SubscriptionExpression } from './subscription-expression.ts'
+import { compileSubscription } from './subscription-expression.ts'
+
+const SECOND_MS = 1000
+const MINUTE_MS = 60 * SECOND_MS
+const HOUR_MS = 60 * MINUTE_MS
+
+/** How long `close` waits for running handlers, unless told otherwise. */
+export const DRAIN_MS = 30_000
+/** RocketMQ waits a second before it tries an ordered message again. */
+const IN_PLACE_RETRY: RetryPolicy = { kind: 'table', waitsMs: [SECOND_MS] }
+const EXPONENTIAL_MAX_MS = 2 * HOUR_MS
+const EXPONENTIAL_MULTIPLIER = 2
+/** Topics one consumer may subscribe to. */
+const SUBSCRIPTIONS_MAX = 100_000
+/** A simple consumer's own count of messages in hand is the caller's; the core needs a weight for fair shares. */
+const SIMPLE_CONCURRENCY = 16
+
+type GroupTable = {
+  readonly consumerGroup: Setting<string>
+  readonly subscriptions: Setting<Subscriptions>
+  readonly maxAttempts: Setting<number>
+  readonly retryBackoff: Setting<RetryBackoff | undefined>
+  readonly startFrom: Setting<'first' | 'last' | Date | number>
+  readonly onSubscriptionMismatch: Setting<'reject' | 'replace' | 'wait' | 'isolate'>
+  readonly topicSets: Setting<'same' | 'independent'>
+  readonly instanceName: Setting<string | undefined>
+  readonly signal: Setting<AbortSignal | undefined>
+}
+
+const GROUP_SETTINGS: GroupTable = {
+  consumerGroup: custom('name of the consumer group', '', checkText),
+  subscriptions: custom<Subscriptions>('expressions by topic', {}, checkSubscriptions),
+  maxAttempts: wholeNumber('how often a message is tried in all before it is a dead letter', 16, 1, 1_000_000),
+  retryBackoff: custom<RetryBackoff | undefined>('waits between attempts', undefined, checkBackoff),
+  startFrom: custom<'first' | 'last' | Date | number>(
+    'where a group without an offset starts',
+    'first',
+    checkStartFrom,
+  ),
+  onSubscriptionMismatch: oneOf('when the group subscribes to something else', 'reject', [
+    'reject',
+    'replace',
+    'wait',
+    'isolate',
+  ]),
+  topicSets: oneOf('whether members may subscribe to different topics', 'same', ['same', 'independent']),
+  instanceName: custom<string | undefined>('name of this instance, unique among live ones', undefined, checkText),
+  signal: custom<AbortSignal | undefined>('ends the wait to join', undefined, checkSignal),
+}
+
+type PushTable = GroupTable & {
+  readonly messageListener: Setting<MessageListener>
+  readonly mode: Setting<'clustering' | 'broadcasting'>
+  readonly orderly: Setting<boolean | 'group'>
+  readonly concurrency: Setting<number>
+  readonly consumeTimeout: Setting<number>
+  readonly onExhausted: Setting<'dlq' | 'block' | undefined>
+}
+
+/** Options of `mq.pushConsumer`. */
+export const PUSH_SETTINGS: PushTable = {
+  ...GROUP_SETTINGS,
+  messageListener: custom<MessageListener>('handles one message', () => undefined, checkListener),
+  mode: oneOf('share the messages out, or every instance gets all', 'clustering', ['clustering', 'broadcasting']),
+  orderly: custom<boolean | 'group'>('one at a time per queue (true) or per message group', false, checkOrderly),
+  concurrency: wholeNumber('messages handled at once', 10, 1, 10_000),
+  consumeTimeout: wholeNumber('milliseconds a handler may take', 15 * MINUTE_MS, 1, 24 * HOUR_MS),
+  onExhausted: custom<'dlq' | 'block' | undefined>(
+    'what becomes of an ordered message whose attempts are used up',
+    undefined,
+    checkExhausted,
+  ),
+}
+
+type SimpleTable = GroupTable & {
+  readonly awaitDuration: Setting<number>
+  readonly orderly: Setting<boolean>
+  readonly onExhausted: Setting<'dlq' | 'block' | undefined>
+}
+
+/** Options of `mq.simpleConsumer`. */
+export const SIMPLE_SETTINGS: SimpleTable = {
+  ...GROUP_SETTINGS,
+  awaitDuration: wholeNumber('milliseconds `receive` waits for a message', 30 * SECOND_MS, 0, 24 * HOUR_MS),
+  orderly: custom<boolean>('messages of one queue go out when those before are acknowledged', false, checkFlag),
+  onExhausted: custom<'dlq' | 'block' | undefined>(
+    'what becomes of an ordered message whose attempts are used up',
+    undefined,
+    checkExhausted,
+  ),
+}
+
+type PullTable = {
+  readonly consumerGroup: Setting<string>
+  readonly startFrom: Setting<'first' | 'last' | Date | number>
+  readonly instanceName: Setting<string | undefined>
+  readonly autoCommitMs: Setting<number>
+}
+
+/** Options of `mq.pullConsumer`. */
+export const PULL_SETTINGS: PullTable = {
+  consumerGroup: GROUP_SETTINGS.consumerGroup,
+  startFrom: GROUP_SETTINGS.startFrom,
+  instanceName: GROUP_SETTINGS.instanceName,
+  autoCommitMs: wholeNumber('milliseconds between commits of what was polled; 0: only when told', 0, 0, HOUR_MS),
+}
+
+export type PushSettings = Settings<PushTable>
+export type SimpleSettings = Settings<SimpleTable>
+export type PullSettings = Settings<PullTable>
+
+/** @throws INVALID_ARGUMENT */
+export function resolvePush(options: PushConsumerOptions): PushSettings {
+  const settings = resolveSettings(PUSH_SETTINGS, options, 'pushConsumer')
+  checkGroup(settings)
+  if (settings.messageListener === PUSH_SETTINGS.messageListener.fallback) {
+    throw invalid(
+      'messageListener',
+      'pushConsumer needs a messageListener',
+      'Pass a function, or an object with `consume`.',
+    )
+  }
+  if (settings.orderly !== false && settings.mode === 'broadcasting') {
+    throw invalid('orderly', 'broadcasting has no orderly delivery', "Leave `orderly` out, or use mode: 'clustering'.")
+  }
+  checkOrderlyChoice(settings)
+  return settings
+}
+
+/** @throws INVALID_ARGUMENT */
+export function resolveSimple(options: SimpleConsumerOptions): SimpleSettings {
+  const settings = resolveSettings(SIMPLE_SETTINGS, options, 'simpleConsumer')
+  checkGroup(settings)
+  return settings
+}
+
+/** @throws INVALID_ARGUMENT */
+export function resolvePull(options: PullConsumerOptions): PullSettings {
+  const settings = resolveSettings(PULL_SETTINGS, options, 'pullConsumer')
+  checkGroupName(settings.consumerGroup, 'consumerGroup')
+  return settings
+}
+
+/** What a push consumer says when it joins. */
+export function pushRegistration(settings: PushSettings): ConsumerRegistration {
+  const { orderly, mode, concurrency } = settings
+  const order = orderly === 'group' ? 'group' : orderly ? 'queue' : 'none'
+  return {
+    ...groupRegistration(settings),
+    kind: 'push',
+    model: mode,
+    order,
+    concurrency,
+    ...failing(settings, order !== 'none'),
+  }
+}
+
+/** What a simple consumer says when it joins. */
+export function simpleRegistration(settings: SimpleSettings): ConsumerRegistration {
+  const order = settings.orderly ? 'queue' : 'none'
+  const registration = { ...groupRegistration(settings), kind: 'simple', model: 'clustering', order } as const
+  return { ...registration, concurrency: SIMPLE_CONCURRENCY, ...failing(settings, settings.orderly) }
+}
+
+/** What a pull consumer says when it joins. */
+export function pullRegistration({
+  consumerGroup: group,
+  startFrom,
+  instanceName,
+}: PullSettings): ConsumerRegistration {
+  return {
+    group,
+    kind: 'pull',
+    model: 'clustering',
+    order: 'none',
+    subscriptions: [],
+    startFrom: startOf(startFrom),
+    concurrency: 1,
+    maxAttempts: 1,
+    retry: { kind: 'levels' },
+    onExhausted: 'dlq',
+    onSubscriptionMismatch: 'replace',
+    topicSets: 'independent',
+    isNamed: instanceName !== undefined,
+  }
+}
+
+/** Lines of a subscription in the core's plain values. */
+export function subscriptionEntries(subscriptions: Subscriptions): SubscriptionEntry[] {
+  return pairsOf(subscriptions).map(([topic, expression]) => ({ topic, ...entryOf(expression) }))
+}
+
+/** An expression in the core's plain values. @throws INVALID_ARGUMENT */
+export function entryOf(expression: SubscriptionExpression): {
+  readonly type: 'TAG' | 'SQL92'
+  readonly expression: string
+} {
+  const { kind, canonical } = compileSubscription(expression)
+  return { type: kind, expression: canonical }
+}
+
+/** A start position in the core's plain values: dates become epoch milliseconds. */
+export function startOf(from: 'first' | 'last' | Date | number): StartFrom {
+  return from instanceof Date ? from.getTime() : from
+}
+
+function groupRegistration(
+  settings: Settings<GroupTable>,
+): Omit<ConsumerRegistration, 'kind' | 'model' | 'order' | 'concurrency' | 'retry' | 'onExhausted' | 'maxAttempts'> {
+  const { consumerGroup: group, subscriptions, startFrom, onSubscriptionMismatch, topicSets, instanceName } = settings
+  const isNamed = instanceName !== undefined
+  return {
+    group,
+    subscriptions: subscriptionEntries(subscriptions),
+    startFrom: startOf(startFrom),
+    onSubscriptionMismatch,
+    topicSets,
+    isNamed,
+  }
+}
+
+function failing(
+  {
+    retryBackoff,
+    maxAttempts,
+    onExhausted,
+  }: { retryBackoff: RetryBackoff | undefined; maxAttempts: number; onExhausted: 'dlq' | 'block' | undefined },
+  isOrdered: boolean,
+): Pick<ConsumerRegistration, 'retry' | 'onExhausted' | 'maxAttempts'> {
+  const retry = retryBackoff === undefined ? (isOrdered ? IN_PLACE_RETRY : undefined) : policyOf(retryBackoff)
+  return { retry: retry ?? { kind: 'levels' }, maxAttempts, onExhausted: onExhausted ?? 'dlq' }
+}
+
+function policyOf(backoff: RetryBackoff): RetryPolicy {
+  if (backoff === 'levels') return { kind: 'levels' }
+  if (isTable(backoff)) return { kind: 'table', waitsMs: backoff }
+  const { initialMs, maxMs = EXPONENTIAL_MAX_MS, multiplier = EXPONENTIAL_MULTIPLIER } = backoff
+  return { kind: 'exponential', initialMs, maxMs, multiplier }
+}
+
+function isTable(backoff: RetryBackoff): backoff is readonly number[] {
+  return Array.isArray(backoff)
+}
+
+function checkGroup({ consumerGroup, subscriptions }: Settings<GroupTable>): void {
+  checkGroupName(consumerGroup, 'consumerGroup')
+  if (pairsOf(subscriptions).length > 0) return
+  throw invalid(
+    'subscriptions',
+    'a consumer needs at least one subscription',
+    "Pass subscriptions like { orders: '*' }.",
+  )
+}
+
+function checkOrderlyChoice({ orderly, onExhausted }: PushSettings): void {
+  if (orderly === false || onExhausted !== undefined) return
+  throw invalid(
+    'onExhausted',
+    'an orderly consumer has to choose what becomes of a message whose attempts are used up',
+    "Pass onExhausted: 'dlq' (go on without it) or 'block' (wait for it, for ever).",
+  )
+}
+
+function pairsOf(subscriptions: Subscriptions): (readonly [string, SubscriptionExpression])[] {
+  return subscriptions instanceof Map ? [...subscriptions] : Object.entries(subscriptions)
+}
+
+function checkText(value: unknown): string | undefined {
+  return typeof value === 'string' && value.trim() !== '' && value.length <= 120 && !/[@/\p{Cc}]/u.test(value)
+    ? undefined
+    : 'must be a text of 1 to 120 characters without @ and /'
+}
+
+function checkSubscriptions(value: unknown): string | undefined {
+  if (value === null || typeof value !== 'object' || Array.isArray(value))
+    return 'must be an object or a Map of expressions by topic'
+  const count = value instanceof Map ? value.size : Object.keys(value).length
+  return count > SUBSCRIPTIONS_MAX ? `must have at most ${SUBSCRIPTIONS_MAX} topics` : undefined
+}
+
+function checkListener(value: unknown): string | undefined {
+  if (typeof value === 'function') return undefined
+  const consume = (value as { consume?: unknown } | null)?.consume
+  return typeof consume === 'function' ? undefined : 'must be a function, or an object with a function `consume`'
+}
+
+function checkOrderly(value: unknown): string | undefined {
+  return typeof value === 'boolean' || value === 'group' ? undefined : "must be true, false or 'group'"
+}
+
+function checkFlag(value: unknown): string | undefined {
+  return typeof value === 'boolean' ? undefined : 'must be true or false'
+}
+
+function checkExhausted(value: unknown): string | undefined {
+  return value === 'dlq' || value === 'block' ? undefined : "must be 'dlq' or 'block'"
+}
+
+function checkSignal(value: unknown): string | undefined {
+  return value instanceof AbortSignal ? undefined : 'must be an AbortSignal'
+}
+
+function checkStartFrom(value: unknown): string | undefined {
+  if (value === 'first' || value === 'last') return undefined
+  const ms = value instanceof Date ? value.getTime() : value
+  return Number.isSafeInteger(ms) && (ms as number) >= 0
+    ? undefined
+    : "must be 'first', 'last', a Date or epoch milliseconds"
+}
+
+function checkBackoff(value: unknown): string | undefined {
+  const isWait = (ms: unknown): boolean => typeof ms === 'number' && ms >= 0 && ms <= 366 * 24 * HOUR_MS
+  if (value === 'levels') return undefined
+  if (Array.isArray(value))
+    return value.length > 0 && value.every(isWait) ? undefined : 'must have at least one wait in milliseconds'
+  if (value === null || typeof value !== 'object')
+    return "must be 'levels', waits in milliseconds, or { initialMs, maxMs, multiplier }"
+  const { initialMs, maxMs = 0, multiplier = 1 } = value as Record<string, unknown>
+  const isFine = isWait(initialMs) && isWait(maxMs) && typeof multiplier === 'number' && multiplier >= 1
+  return isFine ? undefined : 'must have initialMs, maxMs in milliseconds and a multiplier of at least 1'
+}
+
+function invalid(option: string, message: string, hint: string): PocketMQError {
+  return new PocketMQError('INVALID_ARGUMENT', message, { hint, details: { option } })
+}
+
+export type { GroupConsumerOptions }
