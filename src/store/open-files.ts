@@ -63,13 +63,14 @@ export class OpenFiles {
     }
     const handle = { file: this.#fileSystem.openSync(path, how, this.#mode), users: 0, isForgotten: false }
     this.#handles.set(path, handle)
-    if (this.#handles.size > this.#max) this.#evict()
+    if (this.#handles.size > this.#max) this.#evict(handle)
     return handle
   }
 
-  #evict(): void {
+  /** Closes the least recently used file that nobody uses; never the one that was opened just now, which has no user yet. */
+  #evict(newest: Handle): void {
     for (const [path, handle] of this.#handles) {
-      if (handle.users > 0) continue
+      if (handle.users > 0 || handle === newest) continue
       this.#handles.delete(path)
       const closing = this.#retire(handle.file).finally(() => this.#closing.delete(closing))
       this.#closing.add(closing)
