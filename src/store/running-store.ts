@@ -163,7 +163,12 @@ export class RunningStore implements WriterParts {
         if (!this.#isDeviceFirst) this.dispatcher.wake()
         this.flusher.wake()
       },
-      onWriteFailure: error => log.written.rejectBeyond(log.written.value, error),
+      onWriteFailure: error => {
+        // Later records take these positions: whoever waits for one of them at any level must not be answered by those.
+        for (const mark of [log.written, log.flushed, this.dispatcher.dispatched]) {
+          mark.rejectBeyond(log.written.value, error)
+        }
+      },
       lastStoreTimestamp: recovered.lastStoreTimestamp,
     })
   }
