@@ -4,10 +4,16 @@ import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { REPOSITORY } from './sources.ts'
 
-type Locked = { readonly dependencies?: object; readonly optionalDependencies?: object; readonly devDependencies?: object }
+type Locked = {
+  readonly dependencies?: object
+  readonly optionalDependencies?: object
+  readonly devDependencies?: object
+}
 
 it('package-lock.json has every dependency, those for other platforms included', () => {
-  const lock = JSON.parse(readFileSync(join(REPOSITORY, 'package-lock.json'), 'utf8')) as { packages: Record<string, Locked> }
+  const lock = JSON.parse(readFileSync(join(REPOSITORY, 'package-lock.json'), 'utf8')) as {
+    packages: Record<string, Locked>
+  }
   const missing: string[] = []
   for (const [path, { dependencies, optionalDependencies, devDependencies }] of Object.entries(lock.packages)) {
     for (const name of Object.keys({ ...dependencies, ...optionalDependencies, ...devDependencies })) {

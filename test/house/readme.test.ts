@@ -1,34 +1,37 @@
-/** What README.md says is what the code does. `UPDATE_README=1` writes the settings tables anew. */
+/** What README.md says is what the code does. `UPDATE_README=1` writes the tables anew. */
 import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { ERROR_CODES } from '../../src/base/errors.ts'
-import type { SettingsTable } from '../../src/base/settings-table.ts'
+import { MESSAGING_SETTINGS } from '../../src/messaging/settings.ts'
 import { RETENTION_SETTINGS, STORE_SETTINGS } from '../../src/store/settings.ts'
+import { COMMANDS } from '../../src/surfaces/cli/commands.ts'
 import { childScript } from '../support/child-scripts.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
-import { partOf, programOf, README, rowsOf, settingsText } from './readme.ts'
+import { commandsText, partOf, programOf, README, rowsOf, settingsText } from './readme.ts'
 import { REPOSITORY } from './sources.ts'
 
-const TABLES: Readonly<Record<string, SettingsTable>> = {
-  'table: store settings': STORE_SETTINGS,
-  'table: retention settings': RETENTION_SETTINGS,
+const TABLES: Readonly<Record<string, string>> = {
+  'table: commands': commandsText(COMMANDS),
+  'table: store settings': settingsText(STORE_SETTINGS),
+  'table: messaging settings': settingsText(MESSAGING_SETTINGS),
+  'table: retention settings': settingsText(RETENTION_SETTINGS),
 }
 
 if (process.env.UPDATE_README === '1') {
   let text = README
   for (const [name, table] of Object.entries(TABLES)) {
     const start = `<!-- ${name} -->\n`
-    text = text.replace(`${start}${partOf(name)}`, () => `${start}${settingsText(table)}`)
+    text = text.replace(`${start}${partOf(name)}`, () => `${start}${table}`)
   }
   writeFileSync(join(REPOSITORY, 'README.md'), text)
 }
 
 describe('README.md', () => {
   it.each(Object.entries(TABLES))('shows the %s as they are in the code', (name, table) => {
-    expect(partOf(name)).toBe(settingsText(table))
+    expect(partOf(name)).toBe(table)
   })
 
   it('lists every error code, each once, in the order of the code, with what to do', () => {

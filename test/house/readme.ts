@@ -33,6 +33,12 @@ export function programOf(name: string): string {
   return program
 }
 
+/** Commands of the command line, in the words of their help. */
+export function commandsText(commands: readonly { readonly usage: string; readonly about: string }[]): string {
+  const rows = commands.map(({ usage, about }) => `| \`pocketmq ${usage}\` | ${about.replaceAll('|', '\\|')} |`)
+  return `${['| command | does |', '| --- | --- |', ...rows].join('\n')}\n`
+}
+
 /** A settings table as README.md shows it. */
 export function settingsText(table: SettingsTable): string {
   const rows = Object.entries(table).map(

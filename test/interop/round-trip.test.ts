@@ -1,7 +1,9 @@
 /** A closed folder goes from PocketMQ to RocketMQ's own store and back, and each reads what either wrote. */
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { pocketmq } from '../golden/reading.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
+import type { BrokerSettings } from './broker.ts'
 import { Broker, NO_BROKER } from './broker.ts'
 import {
   BROKER_SIZES,
@@ -31,7 +33,8 @@ describe.skipIf(NO_BROKER !== undefined)('a folder that PocketMQ wrote and close
       await first.close()
 
       // RocketMQ finds every message by queue and by key, and appends.
-      const broker = await Broker.open(dir, BROKER_SIZES)
+      const settings = recordCrc ? await brokerConf(dir) : BROKER_SIZES
+      const broker = await Broker.open(dir, settings)
       expect(broker.opened).toMatchObject({ lastExit: 'normal', abortFile: false, maxPhyOffset: end })
       expect(broker.opened.complaints.filter(line => ALARM.test(line))).toEqual([])
       expect(differences((await broker.dump()).messages, ours)).toEqual([])
@@ -61,10 +64,19 @@ describe.skipIf(NO_BROKER !== undefined)('a folder that PocketMQ wrote and close
       await second.close()
 
       // And RocketMQ again.
-      const last = await Broker.open(dir, BROKER_SIZES)
+      const last = await Broker.open(dir, settings)
       expect(last.opened).toMatchObject({ lastExit: 'normal', abortFile: false })
       expect((await last.dump()).messages).toHaveLength(both.length + 1)
       await last.kill()
     },
   )
 })
+
+/** What `pocketmq broker-conf` tells the owner of a broker to set; checksums of whole records among it. */
+async function brokerConf(dir: string): Promise<BrokerSettings> {
+  const { exitCode, stdout, stderr } = await pocketmq('broker-conf', dir, '--json')
+  expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' })
+  const settings = JSON.parse(stdout) as BrokerSettings
+  expect(settings).toMatchObject({ ...BROKER_SIZES, storePathRootDir: dir, enabledAppendPropCRC: true })
+  return settings
+}
