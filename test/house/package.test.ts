@@ -2,7 +2,7 @@
 import type { SpawnSyncReturns } from 'node:child_process'
 import { execFileSync, spawnSync } from 'node:child_process'
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { homedir, tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { REPOSITORY } from './sources.ts'
@@ -22,11 +22,20 @@ let workshop = ''
 let tarball = ''
 
 beforeAll(() => {
-  workshop = mkdtempSync(join(tmpdir(), 'pocketmq-package-'))
+  workshop = mkdtempSync(join(lonelyFolder(), 'pocketmq-package-'))
   tarball = pack(join(workshop, 'staged'))
 }, 2 * MINUTE_MS)
 
 afterAll(() => rmSync(workshop, { recursive: true, force: true }))
+
+/** A folder for temporary files above which no packages are installed: those would be found in place of missing ones. */
+function lonelyFolder(): string {
+  const isLonely = (folder: string): boolean =>
+    !existsSync(join(folder, 'node_modules')) && (dirname(folder) === folder || isLonely(dirname(folder)))
+  const folder = [tmpdir(), '/var/tmp', homedir()].find(isLonely)
+  if (folder === undefined) throw new Error('there is a node_modules above every folder for temporary files')
+  return folder
+}
 
 /** Builds into a folder beside the repository's own, so that no other test sees a half-built dist, and packs it. */
 function pack(staged: string): string {
