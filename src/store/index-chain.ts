@@ -11,7 +11,7 @@ const BLOCK_ENTRIES = 204
 /** Blocks read for one question to one file; beyond it older entries are not found. A hostile or hopeless chain, seconds of reading. */
 const BLOCKS_MAX = 50_000
 
-/** Places of records whose key has this hash, stored in [fromMs, toMs] as far as whole seconds tell; each place once in a row. */
+/** Places of records whose key has this hash, stored in [fromMs, toMs] as far as whole seconds tell. */
 export async function* chainCandidates(
   file: IndexFile,
   keyHash: number,
@@ -23,7 +23,6 @@ export async function* chainCandidates(
   const view = new DataView(block.buffer, block.byteOffset, block.length)
   let blockFirst = -1
   let blocks = 0
-  let last = -1
   let number = await file.newestOf(keyHash)
   if (number >= header.nextEntry) return
   while (number >= INDEX_FIRST_ENTRY) {
@@ -41,10 +40,7 @@ export async function* chainCandidates(
     // The first entry's own seconds may be relative to the file before; its record is where the file begins.
     const earliest = header.beginTimestamp + (number === INDEX_FIRST_ENTRY ? 0 : entry.secondsSince * 1000)
     if (earliest + 999 < fromMs) return
-    if (entry.keyHash === keyHash && earliest <= toMs && entry.physicalOffset !== last) {
-      last = entry.physicalOffset
-      yield last
-    }
+    if (entry.keyHash === keyHash && earliest <= toMs) yield entry.physicalOffset
     number = entry.previousEntry
   }
 }

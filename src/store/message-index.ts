@@ -47,6 +47,12 @@ export type IndexQuery = {
   readonly max: number
 }
 
+type UnusableFile = {
+  readonly path: string
+  /** `other sizes`: its length is another. `broken`: it has no length yet, or a header that makes no sense. */
+  readonly reason: 'other sizes' | 'broken'
+}
+
 const OPEN_FILES_MAX = 16
 /** Entries in memory from which on they are written out: 16 MB. */
 const UNWRITTEN_ENTRIES_HIGH = 800_000
@@ -68,7 +74,8 @@ export class MessageIndex {
   #active: IndexFile | undefined
   #indexedUpTo = 0
   #flushedTimestamp = 0
-  #hasUnusableFiles = false
+  /** Files that cannot be read with the sizes given, or at all. */
+  #unusable: UnusableFile[] = []
   #hasFolder = false
   #hasNewNames = false
   #tail: Promise<unknown> = Promise.resolve()
@@ -115,7 +122,7 @@ export class MessageIndex {
 
   /** Whether files were left out because their length or header cannot be read with the sizes given: old keys are not found. */
   get hasUnusableFiles(): boolean {
-    return this.#hasUnusableFiles
+    return this.#unusable.length > 0
   }
 
   get sizes(): IndexSizes {
@@ -157,10 +164,15 @@ export class MessageIndex {
   /** Places where records with this key may start, newest first, each once; entries know whole seconds only. */
   async *candidates(topic: string, key: string, fromMs: number, toMs: number): AsyncGenerator<number> {
     const keyHash = indexKeyHash(topic, key)
+    let last = -1
     for (const file of [...this.#files].reverse()) {
       const { beginTimestamp, endTimestamp } = file.header
       if (file.isEmpty || beginTimestamp > toMs || endTimestamp < fromMs) continue
-      yield* chainCandidates(file, keyHash, fromMs, toMs)
+      for await (const physicalOffset of chainCandidates(file, keyHash, fromMs, toMs)) {
+        // A record whose keys are all the same is in the chain as often, at the border of two files in both.
+        if (physicalOffset !== last) yield physicalOffset
+        last = physicalOffset
+      }
     }
   }
 
@@ -205,8 +217,11 @@ export class MessageIndex {
           if (!last.isFull || last.header.endPhysicalOffset >= physicalOffset) await last.cutAt(physicalOffset)
           if (!last.isEmpty) break
         }
-        await this.#removeFile(this.#files.pop() as IndexFile)
+        this.#files.pop()
+        // One that was never written out has no name, and perhaps no folder to flush.
+        if (last.isCreated) await this.#removeFile(last.path)
       }
+      await this.#removeUnfinished()
       // Whoever was killed may not have flushed the names that he made.
       this.#hasNewNames ||= this.#hasFolder && !this.#context.isReadOnly
       if (this.#hasNewNames) await this.#fileSystem.flushFolder(this.#dir)
@@ -222,7 +237,7 @@ export class MessageIndex {
       for (let oldest = this.#files[0]; oldest !== undefined && this.#files.length > 1; oldest = this.#files[0]) {
         if (oldest.header.endPhysicalOffset >= logMinOffset) break
         this.#files.shift()
-        await this.#removeFile(oldest)
+        if (oldest.isCreated) await this.#removeFile(oldest.path)
       }
       await this.#flushNames()
     })
@@ -243,10 +258,12 @@ export class MessageIndex {
     const paths = names.map(name => `${this.#folder}/${name}`)
     const headers = await Promise.all(paths.map(path => this.#readHeader(path)))
     for (const [i, header] of headers.entries()) {
-      if (header === undefined) {
-        this.#hasUnusableFiles = true
-        this.#onEvent('index-file-unusable', { path: paths[i] })
-      } else this.#files.push(new IndexFile(this.#context, paths[i] as string, header, true))
+      const path = paths[i] as string
+      if (typeof header !== 'string') this.#files.push(new IndexFile(this.#context, path, header, true))
+      else {
+        this.#unusable.push({ path, reason: header })
+        this.#onEvent('index-file-unusable', { path, reason: header })
+      }
     }
     this.#active = this.#files.at(-1)
     this.#indexedUpTo = this.#lastIndexed()
@@ -255,14 +272,16 @@ export class MessageIndex {
     }
   }
 
-  async #readHeader(path: string): Promise<IndexHeader | undefined> {
+  /** What the file says of itself, or why that cannot be read. */
+  async #readHeader(path: string): Promise<IndexHeader | UnusableFile['reason']> {
     const bytes = Buffer.alloc(INDEX_HEADER_BYTES)
     const how = this.#context.isReadOnly ? 'read' : 'write'
     return await this.#context.files.use(path, how, async file => {
-      // RocketMQ extends a shorter file; one of another length was made with other sizes.
-      if ((await file.sizeBytes()) !== indexFileBytes(this.#context.sizes)) return undefined
+      const fileBytes = await file.sizeBytes()
+      if (fileBytes !== 0 && fileBytes !== indexFileBytes(this.#context.sizes)) return 'other sizes'
       await file.read(bytes, 0)
-      return readIndexHeader(new DataView(bytes.buffer, bytes.byteOffset, bytes.length), 0, this.#context.sizes)
+      const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+      return (fileBytes === 0 ? undefined : readIndexHeader(view, 0, this.#context.sizes)) ?? 'broken'
     })
   }
 
@@ -323,10 +342,18 @@ export class MessageIndex {
     }
   }
 
-  async #removeFile(file: IndexFile): Promise<void> {
+  /** The newest file that the power failed on before any of it was on the device. Its records are indexed again. */
+  async #removeUnfinished(): Promise<void> {
+    const newest = this.#files.at(-1)?.path ?? ''
+    const unfinished = this.#unusable.filter(({ path, reason }) => reason === 'broken' && path > newest)
+    for (const { path } of unfinished) await this.#removeFile(path)
+    this.#unusable = this.#unusable.filter(file => !unfinished.includes(file))
+  }
+
+  async #removeFile(path: string): Promise<void> {
     if (this.#context.isReadOnly) return
-    await this.#context.files.forget(file.path)
-    await this.#fileSystem.remove(file.path)
+    await this.#context.files.forget(path)
+    await this.#fileSystem.remove(path)
     this.#hasNewNames = true
   }
 
