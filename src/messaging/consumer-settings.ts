@@ -140,7 +140,9 @@ export function resolvePush(options: PushConsumerOptions): PushSettings {
     throw invalid('orderly', 'broadcasting has no orderly delivery', "Leave `orderly` out, or use mode: 'clustering'.")
   }
   checkOrderlyChoice(settings)
-  return settings
+  // A generated name has no place to resume from: it would get everything again at every start.
+  const isNew = settings.mode === 'broadcasting' && settings.instanceName === undefined
+  return isNew && options.startFrom === undefined ? { ...settings, startFrom: 'last' } : settings
 }
 
 /** @throws INVALID_ARGUMENT */

@@ -104,6 +104,7 @@ export class OffsetLog {
       this.#encoder.settles(settledUpTo)
       this.#settledWritten = settledUpTo
     }
+    if (this.#encoder.pendingBytes === 0) return true
     try {
       this.#file.append(this.#encoder.take())
     } catch (error) {

@@ -20,6 +20,8 @@ import { SCHEDULE_TOPIC, TIMER_TOPIC } from './topics.ts'
 
 /** How often `consumerOffset.json` is written while offsets move. RocketMQ: flushConsumerOffsetInterval. */
 const JSON_INTERVAL_MS = 5000
+/** How much of the log a next open may have to read again only to see that it settles nothing. */
+const SETTLES_NOTE_BYTES = 64 * 1024 * 1024
 /** Groups that exist in our files alone: progress of delayed messages, and instances of a broadcast. */
 const OWN_GROUP_PREFIX = 'CID_PMQ_'
 const INSTANCE_SEPARATOR = '/'
@@ -42,6 +44,8 @@ export class OffsetTable {
   #dirty: GroupOffset[] = []
   #isWriteDue = false
   #settledUpTo: number
+  /** The last settledUpTo that went, or is on its way, into the log for its own sake. */
+  #settledNoted: number
   readonly #replayFrom: number | undefined
   #jsonAlarm: Alarm | undefined
   #jsonSave: Promise<void> | undefined
@@ -55,6 +59,7 @@ export class OffsetTable {
     const { dispatched } = options.store.watermarks
     // Without a log of ours nothing of the past is applied: the table begins with what there is.
     this.#settledUpTo = loaded.generations.length === 0 ? dispatched : Math.min(loaded.settledUpTo, dispatched)
+    this.#settledNoted = this.#settledUpTo
     this.#replayFrom = this.#settledUpTo < dispatched ? this.#settledUpTo : undefined
   }
 
@@ -99,7 +104,12 @@ export class OffsetTable {
 
   /** Everything below this physicalOffset has been seen: by the replay, then by the dispatcher. */
   sawUpTo(physicalOffset: number): void {
-    if (physicalOffset > this.#settledUpTo) this.#settledUpTo = physicalOffset
+    if (physicalOffset <= this.#settledUpTo) return
+    this.#settledUpTo = physicalOffset
+    if (physicalOffset - this.#settledNoted < SETTLES_NOTE_BYTES) return
+    // Without a group that makes progress nothing else would write it, and the next open would read everything again.
+    this.#settledNoted = physicalOffset
+    this.#writeSoon()
   }
 
   /** What a record that was just dispatched settles, for a group of users. */
@@ -110,11 +120,11 @@ export class OffsetTable {
   /** Writes what is dirty now; whoever was told that a message is done may rely on it after a kill. */
   write(): void {
     this.#isWriteDue = false
-    if (this.#dirty.length === 0 || this.#log === undefined) return
     const dirty = this.#dirty
     this.#dirty = []
     // Where the device refuses, the entries are not lost: a new generation has all of them.
-    this.#log.write(dirty)
+    this.#log?.write(dirty)
+    if (dirty.length === 0 || this.#log === undefined) return
     this.#isJsonDue = true
     this.#jsonAlarm ??= this.#options.alarms.in(JSON_INTERVAL_MS, () => this.#saveJsonSoon())
   }
@@ -165,6 +175,10 @@ export class OffsetTable {
 
   #markDirty(entry: GroupOffset): void {
     this.#dirty.push(entry)
+    this.#writeSoon()
+  }
+
+  #writeSoon(): void {
     if (this.#isWriteDue || this.#log === undefined) return
     this.#isWriteDue = true
     // One write for everything that is done in this turn, and before anybody is told.
