@@ -38,6 +38,11 @@ export const systemClock: Clock = {
   },
 }
 
+/** Nanoseconds of a clock that never steps back: no two starts of a process on one machine see the same. For ids, not for measuring. */
+export function monotonicNs(): bigint {
+  return process.hrtime.bigint()
+}
+
 function sleepOnce(ms: number, { signal, background = false }: SleepOptions): Promise<void> {
   return new Promise((resolve, reject) => {
     if (signal?.aborted) return reject(abortError(signal))

@@ -1,7 +1,8 @@
 /** Ids of client objects: unique per object, so that containers with one address and one pid never collide. SEMANTICS 8.5. */
 import { hostname } from 'node:os'
+import { monotonicNs } from '../base/clock.ts'
 
-const startedNs = process.hrtime.bigint().toString(36)
+const startedNs = monotonicNs().toString(36)
 let counter = 0
 
 /** `host#pid#start#counter-random`. @param random from 0 up to 1 */

@@ -131,7 +131,7 @@ export class Transactions {
     if (half.producerGroup !== producerGroup) return { status: 'illegal' }
     if (halfQueueOffset !== undefined && !half.copies.includes(halfQueueOffset)) return { status: 'illegal' }
     if (resolution === 'unknown') return { status: 'ok' }
-    while (half.deciding !== undefined) await half.deciding.catch(() => undefined)
+    while (half.deciding !== undefined) await Promise.allSettled([half.deciding])
     if (this.#halves.get(transactionId) !== half) return await this.#endUnknown(request)
     const deciding = this.#decide(half, resolution)
     half.deciding = deciding
@@ -315,11 +315,12 @@ export class Transactions {
 
   /** Work nobody waits for; `stop` does. */
   #run(work: () => Promise<void>): void {
-    const running = work().catch((error: unknown) => {
-      if (isErrorNamed(error, 'STORE_CLOSED') || isErrorNamed(error, 'STORE_FAILED')) return
-      this.#parts.events.emit('error', { where: 'checking transactions', error: asError(error) })
-    })
+    const running: Promise<void> = work()
+      .catch((error: unknown) => {
+        if (isErrorNamed(error, 'STORE_CLOSED') || isErrorNamed(error, 'STORE_FAILED')) return
+        this.#parts.events.emit('error', { where: 'checking transactions', error: asError(error) })
+      })
+      .finally(() => this.#work.delete(running))
     this.#work.add(running)
-    running.finally(() => this.#work.delete(running)).catch(() => undefined)
   }
 }

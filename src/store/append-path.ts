@@ -176,8 +176,9 @@ export class AppendPath {
     this.#isWriteOutDue = false
     try {
       this.writeOut()
-    } catch {
-      // Those who wait for these records have been told by onWriteFailure; nobody called this function.
+    } catch (error) {
+      // Those who wait for these records have been told by onWriteFailure, and nobody called this function: only a bug goes on.
+      if (!(error instanceof PocketMQError)) throw error
     }
   }
 

@@ -26,8 +26,6 @@ import { StateFile } from './state-file.ts'
 import type { StoreParts } from './store-parts.ts'
 import type { DispatchRequest } from './store-types.ts'
 
-export type { Finding } from './findings.ts'
-
 /** How an audit runs. */
 export type VerifyOptions = {
   /** Bytes of the log gone through, and how many there are. */
