@@ -284,9 +284,10 @@ export class ConsumerGroup {
 
   #give(receive: WaitingReceive, cursor: Cursor, message: StoredMessage, isAgain: boolean): void {
     let batch = receive.batches.at(-1)
-    if (batch === undefined || batch.lease.cursor !== cursor || isAgain) {
+    // What was in hand before needs a pop time of its own; fresh messages may go along with it.
+    if (batch === undefined || batch.lease.cursor !== cursor || (isAgain && !batch.isAgain)) {
       const lease = this.leases.begin(receive.member, cursor, receive.invisibleMs, isAgain)
-      batch = { lease, messages: [] }
+      batch = { lease, messages: [], isAgain }
       receive.batches.push(batch)
     }
     const { queueOffset, physicalOffset, sizeBytes, reconsumeTimes } = message

@@ -9,7 +9,12 @@ import type { Lease } from './leases.ts'
 import type { Member } from './member.ts'
 
 /** Messages that were given to a receive, by lease. */
-export type GivenBatch = { readonly lease: Lease; readonly messages: ReceivedMessage[] }
+export type GivenBatch = {
+  readonly lease: Lease
+  readonly messages: ReceivedMessage[]
+  /** Its messages may have been in hand before. */
+  readonly isAgain: boolean
+}
 
 /** A receive that is not answered yet. */
 export type WaitingReceive = {

@@ -90,7 +90,10 @@ describe('a push consumer', () => {
       const { kit } = await openKit()
       const counts = [0, 0, 0]
       for (const i of counts.keys()) {
-        await kit.consumers.push({ ...everything, messageListener: () => void (counts[i] = (counts[i] ?? 0) + 1) })
+        const count = (): void => {
+          counts[i] = (counts[i] ?? 0) + 1
+        }
+        await kit.consumers.push({ ...everything, messageListener: count })
       }
       await kit.fill(9, i => ({ queueId: i % queues }))
       await settled()
@@ -245,7 +248,9 @@ describe('a push consumer', () => {
         ...everything,
         mode: 'broadcasting',
         instanceName,
-        messageListener: () => void (got[instanceName] = (got[instanceName] ?? 0) + 1),
+        messageListener: () => {
+          got[instanceName] = (got[instanceName] ?? 0) + 1
+        },
       })
     }
     for (const name of ['a', 'b', 'c']) await join({ kit, disk, clock }, name)
