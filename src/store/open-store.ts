@@ -23,6 +23,9 @@ import { StoreHooks } from './store-hooks.ts'
 import type { StoreParts } from './store-parts.ts'
 import { StoreStatus } from './store-status.ts'
 
+/** What this process appended so lately is in the page cache, not read back from a device. */
+const TRUSTED_BYTES = 64 * 1024 * 1024
+
 /** What both ways of opening need first. */
 export type Ground = {
   readonly dir: string
@@ -148,7 +151,9 @@ async function startWriting(ground: Ground, releaseLock: () => Promise<void>): P
     index,
     checks,
     tombstones,
-    reader: readerOf(ground, { log, queues, index, checks, tombstones }, running.dispatcher.dispatched),
+    reader: readerOf(ground, { log, queues, index, checks, tombstones }, running.dispatcher.dispatched, () =>
+      Math.max(recovered.appendAt, log.written.value - TRUSTED_BYTES),
+    ),
     dispatched: running.dispatcher.dispatched,
     recovery: recovered.report,
     opened: { isOffsetsJsonOurs: await isOffsetsJsonOurs(smallFiles, recovered.state), isCheckpointOurs },
@@ -162,12 +167,14 @@ function readerOf(
   { onEvent }: Ground,
   { log, queues, index, checks, tombstones }: Pick<StoreParts, 'log' | 'queues' | 'index' | 'checks' | 'tombstones'>,
   dispatched: Watermark,
+  trustedFrom: () => number = () => Number.POSITIVE_INFINITY,
 ): MessageReader {
   return new MessageReader({
     log,
     queues,
     index,
     checks,
+    trustedFrom,
     isDropped: (topic, physicalOffset) => tombstones.isDropped(topic, physicalOffset),
     dispatched: () => dispatched.value,
     onEvent,
