@@ -1,6 +1,6 @@
 /**
  * A process of its own for tests of the real disk: what it does is its first argument, and it answers with JSON lines.
- * `lock DIR` · `append KIND DIR SEGMENT_BYTES RECORD_BYTES` · `open-many DIR` · `denied DIR`
+ * `lock DIR` · `try-lock DIR` · `append KIND DIR SEGMENT_BYTES RECORD_BYTES` · `open-many DIR` · `denied DIR`
  */
 import { join } from 'node:path'
 import { PocketMQError } from '../../src/base/errors.ts'
@@ -37,7 +37,11 @@ async function append(
   [folder = '', lengthBytes = '', recordBytes = '']: string[],
 ): Promise<void> {
   const options = { lengthBytes: Number(lengthBytes), position: 0, mode: 0o600 }
-  const segment = await nodeFileSystem(kind).openSegment(join(folder, '00000000000000000000'), options)
+  const path = join(folder, '00000000000000000000')
+  const segment = await nodeFileSystem(kind)
+    .openSegment(path, options)
+    .catch(error => tell(told(error)))
+  if (segment === undefined) return
   const bytes = Number(recordBytes)
   const appendAll = async (): Promise<void> => {
     while (segment.appended + bytes <= segment.lengthBytes) {
@@ -102,6 +106,7 @@ async function denied(fileSystem: FileSystem, [folder = '']: string[]): Promise<
 
 const file = nodeFileSystem('file')
 if (task === 'lock') await lock(file, given)
+else if (task === 'try-lock') await attempt('lock', () => file.lock(given[0] ?? '', 0, 0o600))
 else if (task === 'append') await append(given[0] === 'mmap' ? 'mmap' : 'file', given.slice(1))
 else if (task === 'open-many') await openMany(file, given)
 else if (task === 'denied') await denied(file, given)
