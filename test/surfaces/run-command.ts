@@ -12,6 +12,14 @@ export type Ran = {
   lines(): Record<string, unknown>[]
 }
 
+/** What a command line is given, and who watches it. */
+export type RunOptions = {
+  readonly stdin?: string
+  readonly signal?: AbortSignal
+  /** All of stdout so far, whenever there is more. */
+  readonly onStdout?: (text: string) => void
+}
+
 /** Runs `pocketmq` with these words; `stdin` is what it reads there. */
 export async function pocketmq(
   words: readonly string[],

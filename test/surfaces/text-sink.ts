@@ -2,10 +2,17 @@
 import { Writable } from 'node:stream'
 
 export class TextSink extends Writable {
+  readonly #onText: (text: string) => void
   #text = ''
+
+  constructor(onText: (text: string) => void = () => undefined) {
+    super()
+    this.#onText = onText
+  }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: () => void): void {
     this.#text += chunk.toString()
+    this.#onText(this.#text)
     done()
   }
 

@@ -54,9 +54,18 @@ async function consumeAll(mq: PocketMQ, { options, output, signal }: Invocation<
     awaitDuration: follow ? AWAIT_MS : 0,
     orderly,
   })
+  const receive = async (count: number): Promise<Awaited<ReturnType<typeof consumer.receive>>> => {
+    try {
+      return await consumer.receive(count, INVISIBLE_MS, { signal })
+    } catch (error) {
+      // Interrupted while it waited: nothing was handed out.
+      if (signal.aborted) return []
+      throw error
+    }
+  }
   let consumed = 0
   while (consumed < max && !signal.aborted) {
-    const messages = await consumer.receive(Math.min(BATCH_MESSAGES, max - consumed), INVISIBLE_MS, { signal })
+    const messages = await receive(Math.min(BATCH_MESSAGES, max - consumed))
     if (messages.length === 0 && !follow) break
     for (const message of messages) {
       await output.line(viewLine(message))
