@@ -21,11 +21,11 @@ export function crc32(bytes: Uint8Array, seed = 0): number {
   return CRC32.buf(bytes, seed | 0) >>> 0
 }
 
-/** T[k * 256 + b]: the CRC of byte b followed by k zero bytes, so that 16 bytes take 16 look-ups and no shifts between them. */
-const TABLES = sixteenTables()
+/** T[k * 256 + b]: the CRC of byte b followed by k zero bytes, so that 8 bytes take 8 look-ups that do not wait for one another. */
+const TABLES = eightTables()
 
-function sixteenTables(): Int32Array {
-  const tables = new Int32Array(16 * 256)
+function eightTables(): Int32Array {
+  const tables = new Int32Array(8 * 256)
   const first = (CRC32 as unknown as { table: ArrayLike<number> }).table
   for (let i = 0; i < 256; i++) tables[i] = first[i] as number
   for (let i = 256; i < tables.length; i++) {
@@ -43,28 +43,27 @@ export function crc32OfRange(view: DataView, start: number, end: number, seed = 
   const t = TABLES
   let crc = ~seed
   let at = start
-  for (; at + 16 <= end; at += 16) {
+  for (; at + 8 <= end; at += 8) {
     const a = crc ^ view.getInt32(at, true)
     const b = view.getInt32(at + 4, true)
-    const c = view.getInt32(at + 8, true)
-    const d = view.getInt32(at + 12, true)
     crc =
-      (t[3840 | (a & 255)] as number) ^
-      (t[3584 | ((a >>> 8) & 255)] as number) ^
-      (t[3328 | ((a >>> 16) & 255)] as number) ^
-      (t[3072 | (a >>> 24)] as number) ^
-      (t[2816 | (b & 255)] as number) ^
-      (t[2560 | ((b >>> 8) & 255)] as number) ^
-      (t[2304 | ((b >>> 16) & 255)] as number) ^
-      (t[2048 | (b >>> 24)] as number) ^
-      (t[1792 | (c & 255)] as number) ^
-      (t[1536 | ((c >>> 8) & 255)] as number) ^
-      (t[1280 | ((c >>> 16) & 255)] as number) ^
-      (t[1024 | (c >>> 24)] as number) ^
-      (t[768 | (d & 255)] as number) ^
-      (t[512 | ((d >>> 8) & 255)] as number) ^
-      (t[256 | ((d >>> 16) & 255)] as number) ^
-      (t[d >>> 24] as number)
+      (t[1792 | (a & 255)] as number) ^
+      (t[1536 | ((a >>> 8) & 255)] as number) ^
+      (t[1280 | ((a >>> 16) & 255)] as number) ^
+      (t[1024 | (a >>> 24)] as number) ^
+      (t[768 | (b & 255)] as number) ^
+      (t[512 | ((b >>> 8) & 255)] as number) ^
+      (t[256 | ((b >>> 16) & 255)] as number) ^
+      (t[b >>> 24] as number)
+  }
+  if (at + 4 <= end) {
+    const a = crc ^ view.getInt32(at, true)
+    crc =
+      (t[768 | (a & 255)] as number) ^
+      (t[512 | ((a >>> 8) & 255)] as number) ^
+      (t[256 | ((a >>> 16) & 255)] as number) ^
+      (t[a >>> 24] as number)
+    at += 4
   }
   for (; at < end; at++) crc = (crc >>> 8) ^ (t[(crc ^ view.getUint8(at)) & 255] as number)
   return ~crc >>> 0
@@ -97,25 +96,58 @@ function squares(): Int32Array {
   return powers
 }
 
-/** Powers by length, direct-mapped: bodies of one size are common. */
-const CACHED_POWERS = 1024
-const cachedLengths = new Float64Array(CACHED_POWERS)
-const cachedPowers = new Int32Array(CACHED_POWERS)
-
 /** x^(8 * bytes): what a CRC is multiplied with when so many bytes follow. */
 function powerOf(bytes: number): number {
-  const slot = bytes % CACHED_POWERS
-  if (cachedLengths[slot] === bytes && bytes > 0) return cachedPowers[slot] as number
   let power = 1 << 31
   for (let rest = bytes, k = 0; rest > 0; rest = Math.floor(rest / 2), k++) {
     if (rest % 2 === 1) power = multiply(SQUARES[k] as number, power)
   }
-  cachedLengths[slot] = bytes
-  cachedPowers[slot] = power
   return power
+}
+
+/** Tables by length, direct-mapped: bodies of one size are common. */
+const CACHED_TABLES = 256
+const tableLengths = new Float64Array(CACHED_TABLES).fill(-1)
+/** For each of a CRC's eight nibbles 16 products, which is one cache line. */
+const TABLE_WORDS = 8 * 16
+const nibbleTables = new Int32Array(CACHED_TABLES * TABLE_WORDS)
+
+/** Where the products of every nibble with x^(8 * bytes) are. Building them takes 0.3 us, using them 8 look-ups. */
+function tableOf(bytes: number): number {
+  const slot = bytes % CACHED_TABLES
+  const start = slot * TABLE_WORDS
+  if (tableLengths[slot] === bytes) return start
+  let product = powerOf(bytes)
+  // Bit 31 stands for x^0: from the highest nibble down, each bit is one x more.
+  for (let nibble = 7; nibble >= 0; nibble--) {
+    const at = start + nibble * 16
+    for (let bit = 8; bit > 0; bit >>= 1) {
+      nibbleTables[at + bit] = product
+      product = (product & 1) !== 0 ? (product >>> 1) ^ POLYNOMIAL : product >>> 1
+    }
+    for (let value = 3; value < 16; value++) {
+      const lowest = value & -value
+      if (lowest !== value)
+        nibbleTables[at + value] =
+          (nibbleTables[at + lowest] as number) ^ (nibbleTables[at + (value ^ lowest)] as number)
+    }
+  }
+  tableLengths[slot] = bytes
+  return start
 }
 
 /** The CRC of A followed by B, from the CRC of each and the length of B. */
 export function crc32Combine(crcA: number, crcB: number, lengthB: number): number {
-  return (multiply(crcA, powerOf(lengthB)) ^ crcB) >>> 0
+  const t = nibbleTables
+  const at = tableOf(lengthB)
+  const product =
+    (t[at | (crcA & 15)] as number) ^
+    (t[at | 16 | ((crcA >>> 4) & 15)] as number) ^
+    (t[at | 32 | ((crcA >>> 8) & 15)] as number) ^
+    (t[at | 48 | ((crcA >>> 12) & 15)] as number) ^
+    (t[at | 64 | ((crcA >>> 16) & 15)] as number) ^
+    (t[at | 80 | ((crcA >>> 20) & 15)] as number) ^
+    (t[at | 96 | ((crcA >>> 24) & 15)] as number) ^
+    (t[at | 112 | (crcA >>> 28)] as number)
+  return (product ^ crcB) >>> 0
 }

@@ -96,16 +96,29 @@ export function unstorableProperty(name: string, value: unknown): PocketMQError 
   })
 }
 
+/** Names by their place in the text before: the next text mostly has the same, and a name once made need not be made again. */
+const lastNames: (string | undefined)[] = new Array<string | undefined>(32).fill(undefined)
+
 /** Calls `visit` for each property that counts, in order. */
 function eachProperty(text: string, visit: (name: string, value: string) => void): void {
   let start = 0
   let nameEnd = -1
-  while (start < text.length) {
+  for (let i = 0; start < text.length; i++) {
     let end = text.indexOf(VALUE_END, start)
     if (end < 0) end = text.length
-    if (nameEnd < start) nameEnd = text.indexOf(NAME_END, start)
-    if (nameEnd < 0) return
-    if (nameEnd > start && nameEnd < end - 1) visit(text.slice(start, nameEnd), text.slice(nameEnd + 1, end))
+    let name = lastNames[i]
+    if (name !== undefined && text.charCodeAt(start + name.length) === NAME_END_BYTE && text.startsWith(name, start)) {
+      nameEnd = start + name.length
+      if (nameEnd < end - 1) visit(name, text.slice(nameEnd + 1, end))
+    } else {
+      if (nameEnd < start) nameEnd = text.indexOf(NAME_END, start)
+      if (nameEnd < 0) return
+      if (nameEnd > start && nameEnd < end - 1) {
+        name = text.slice(start, nameEnd)
+        if (i < lastNames.length) lastNames[i] = name
+        visit(name, text.slice(nameEnd + 1, end))
+      }
+    }
     start = end + 1
   }
 }
@@ -130,16 +143,19 @@ export function parseProperties(text: string): Map<string, string> {
 
 /** The value of one property, without decoding the others; undefined where it is absent or empty. */
 export function propertyValue(text: string, name: string): string | undefined {
-  // From the end, because of two with one name the later holds.
-  let at = text.lastIndexOf(name)
+  let value: string | undefined
+  let at = text.indexOf(name)
   while (at >= 0) {
-    const valueStart = at + name.length + 1
-    const isName = text[valueStart - 1] === NAME_END && (at === 0 || text[at - 1] === VALUE_END)
-    if (isName && valueStart < text.length && text[valueStart] !== VALUE_END) {
-      const end = text.indexOf(VALUE_END, valueStart)
-      return end < 0 ? text.slice(valueStart) : text.slice(valueStart, end)
+    let end = at + name.length
+    const startsProperty = at === 0 || text.charCodeAt(at - 1) === VALUE_END_BYTE
+    if (startsProperty && text.charCodeAt(end) === NAME_END_BYTE) {
+      const valueStart = end + 1
+      end = text.indexOf(VALUE_END, valueStart)
+      if (end < 0) end = text.length
+      // Of two with one name the later holds, and empty values do not count.
+      if (end > valueStart) value = text.slice(valueStart, end)
     }
-    at = at === 0 ? -1 : text.lastIndexOf(name, at - 1)
+    at = text.indexOf(name, end)
   }
-  return undefined
+  return value
 }

@@ -29,7 +29,10 @@ const ZERO = 0x30
 
 assert(PROPERTY_CRC32.length === NAME_END_AT, 'the name fills its field')
 
-/** Property names in ASCII as two big-endian words, so that they are compared and written in one go. */
+/** The two digits of 0 to 99 as they stand here: units, then tens. */
+const DIGIT_PAIRS = Uint16Array.from({ length: 100 }, (_, n) => ((ZERO + (n % 10)) << 8) | (ZERO + Math.floor(n / 10)))
+
+/** The name as two big-endian words, so that it is compared and written in one go. */
 const NAME_HIGH = Buffer.from(PROPERTY_CRC32).readInt32BE(0)
 const NAME_LOW = Buffer.from(PROPERTY_CRC32).readInt32BE(4)
 
@@ -39,10 +42,10 @@ export function writeRecordCrc(view: DataView, at: number, crc: number): void {
   view.setInt32(at + 4, NAME_LOW)
   view.setUint8(at + NAME_END_AT, NAME_END_BYTE)
   let rest = crc & 0x7fffffff
-  for (let digit = at + DIGITS_AT; digit < at + VALUE_END_AT; digit++) {
-    const tenth = (rest / 10) | 0
-    view.setUint8(digit, ZERO + rest - tenth * 10)
-    rest = tenth
+  for (let digit = at + DIGITS_AT; digit < at + VALUE_END_AT; digit += 2) {
+    const hundredth = (rest / 100) | 0
+    view.setUint16(digit, DIGIT_PAIRS[rest - hundredth * 100] as number)
+    rest = hundredth
   }
   view.setUint8(at + VALUE_END_AT, VALUE_END_BYTE)
 }
@@ -58,10 +61,10 @@ export function hasRecordCrc(view: DataView, at: number, propertiesStart: number
 /** Whether the digits at `at` say `crc`. */
 export function matchesRecordCrc(view: DataView, at: number, crc: number): boolean {
   let rest = crc & 0x7fffffff
-  for (let digit = at + DIGITS_AT; digit < at + VALUE_END_AT; digit++) {
-    const tenth = (rest / 10) | 0
-    if (view.getUint8(digit) !== ZERO + rest - tenth * 10) return false
-    rest = tenth
+  for (let digit = at + DIGITS_AT; digit < at + VALUE_END_AT; digit += 2) {
+    const hundredth = (rest / 100) | 0
+    if (view.getUint16(digit) !== DIGIT_PAIRS[rest - hundredth * 100]) return false
+    rest = hundredth
   }
   return true
 }

@@ -5,7 +5,7 @@
  */
 import { assert } from '../base/assert.ts'
 import { PocketMQError } from '../base/errors.ts'
-import { writeI64 } from './bytes.ts'
+import { copyBytes, writeI64 } from './bytes.ts'
 import { crc32Combine, crc32OfRange } from './crc.ts'
 import type { Host } from './host.ts'
 import { PORT_BYTES, parseHost } from './host.ts'
@@ -67,14 +67,15 @@ export class RecordEncoder {
   readonly #properties = new PropertiesWriter()
   readonly #topics = new Map<string, Uint8Array>()
   #topicText = ''
-  /** The topic as the record has it: its length field, then its bytes. */
-  #topic: Uint8Array = new Uint8Array(0)
+  /** Bytes of the topic with its length field; they stand first in the scratch buffer as long as the topic stays the same. */
+  #topicBytes = 0
   #isV2 = false
   #bornHostText: string | undefined
   #bornHost: Host
   // What `prepare` found out about the message that `encode` writes next; sizeBytes is 0 before any.
   #sizeBytes = 0
   #body: Uint8Array = new Uint8Array(0)
+  /** Everything after the body but the record CRC, as it stands in the scratch buffer. */
   #tailBytes = 0
   #queueId = 0
   #flag = 0
@@ -101,7 +102,7 @@ export class RecordEncoder {
   prepare(record: RecordFields, unit?: UnitPlace): number {
     this.#sizeBytes = 0
     const { topic, body, queueId, flag = 0, sysFlag = 0, reconsumeTimes = 0, preparedTransactionOffset = 0 } = record
-    if (topic !== this.#topicText || this.#topic.length === 0) this.#useTopic(topic)
+    if (topic !== this.#topicText || this.#topicBytes === 0) this.#useTopic(topic)
     if (!isBytes(body)) throw wrongField('body', 'a Uint8Array', typeof body)
     if (body.length > this.#messageBytesMax) throw bodyTooLarge(this.#messageBytesMax, body.length)
     if ((queueId | 0) !== queueId || queueId < 0)
@@ -120,7 +121,10 @@ export class RecordEncoder {
     }
     const bornHost = this.#hostOf(record.bornHost)
     const unitText = unit === undefined ? '' : `${unit.index}/${unit.count}`
-    const tailBytes = this.#properties.write(record.properties, unitText, 0, this.#propertiesBytesMax)
+    const propertiesStart = this.#topicBytes + PROPERTIES_LENGTH_BYTES
+    const tailBytes = this.#properties.write(record.properties, unitText, propertiesStart, this.#propertiesBytesMax)
+    const crcBytes = this.#recordCrc ? RECORD_CRC_BYTES : 0
+    this.#properties.view.setInt16(this.#topicBytes, tailBytes - propertiesStart + crcBytes)
 
     this.#body = body
     this.#tailBytes = tailBytes
@@ -133,9 +137,7 @@ export class RecordEncoder {
     this.#preparedTransactionOffset = preparedTransactionOffset
     const hostExtra =
       (bornHost.isIpv6 ? HOST_IPV6_EXTRA_BYTES : 0) + (this.#storeHost.isIpv6 ? HOST_IPV6_EXTRA_BYTES : 0)
-    const crcBytes = this.#recordCrc ? RECORD_CRC_BYTES : 0
-    this.#sizeBytes =
-      BODY_OFFSET_IPV4 + hostExtra + body.length + this.#topic.length + PROPERTIES_LENGTH_BYTES + tailBytes + crcBytes
+    this.#sizeBytes = BODY_OFFSET_IPV4 + hostExtra + body.length + tailBytes + crcBytes
     return this.#sizeBytes
   }
 
@@ -161,15 +163,9 @@ export class RecordEncoder {
     const bodyCrc = crc32OfRange(view, bodyAt, bodyEnd)
     view.setInt32(at + BODY_CRC_OFFSET, bodyCrc & 0x7fffffff)
 
-    const topic = this.#topic
-    let next = bodyEnd
-    for (let i = 0; i < topic.length; i++) bytes[next++] = topic[i] as number
-    const crcBytes = this.#recordCrc ? RECORD_CRC_BYTES : 0
-    view.setInt16(next, this.#tailBytes + crcBytes)
-    next += PROPERTIES_LENGTH_BYTES
-    copy(this.#properties.view, view, next, this.#tailBytes)
-    next += this.#tailBytes
-    assert(next + crcBytes === at + sizeBytes, 'a record is as long as prepare said')
+    copyBytes(this.#properties.view, view, bodyEnd, this.#tailBytes)
+    const next = bodyEnd + this.#tailBytes
+    assert(next + (this.#recordCrc ? RECORD_CRC_BYTES : 0) === at + sizeBytes, 'a record is as long as prepare said')
     if (!this.#recordCrc) return
     let crc = crc32OfRange(view, at, bodyAt)
     if (body.length < COMBINE_BYTES_MIN) crc = crc32OfRange(view, bodyAt, next, crc)
@@ -211,7 +207,8 @@ export class RecordEncoder {
       this.#topics.set(topic, bytes)
     }
     this.#topicText = topic
-    this.#topic = bytes
+    this.#topicBytes = bytes.length
+    this.#properties.scratch.set(bytes, 0)
     this.#isV2 = bytes.length - topic.length === 2
   }
 
@@ -224,13 +221,6 @@ export class RecordEncoder {
     }
     return this.#bornHost
   }
-}
-
-/** Copies the first `count` bytes of `from` to `at`, a word at a time: for some hundred bytes quicker than a call to `set`. */
-function copy(from: DataView, to: DataView, at: number, count: number): void {
-  let i = 0
-  for (; i + 4 <= count; i += 4) to.setInt32(at + i, from.getInt32(i))
-  for (; i < count; i++) to.setUint8(at + i, from.getUint8(i))
 }
 
 function writeHost(view: DataView, at: number, { bytes, port }: Host): void {

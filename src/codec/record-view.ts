@@ -38,6 +38,10 @@ import {
   SYS_FLAG_OFFSET,
 } from './record-layout.ts'
 import { recordTagsCode } from './tags-code.ts'
+import { TopicNames } from './topic-names.ts'
+
+/** One string for each topic, whichever message is asked. */
+const topicNames = new TopicNames()
 
 /** A stored message. */
 export class StoredMessage {
@@ -138,7 +142,7 @@ export class StoredMessage {
   get topic(): string {
     if (this.#topic === undefined) {
       const [start, end] = this.#topicRange()
-      this.#topic = this.#bytes.toString('utf8', start, end)
+      this.#topic = topicNames.at(this.#bytes, start, end)
     }
     return this.#topic
   }
@@ -169,7 +173,8 @@ export class StoredMessage {
   /** Business keys, which a space separates on disk. */
   get keys(): string[] {
     const text = this.property(PROPERTY_KEYS)
-    return text === undefined ? [] : text.split(' ').filter(key => key !== '')
+    if (text === undefined) return []
+    return text.includes(' ') ? text.split(' ').filter(key => key !== '') : [text]
   }
 
   /** The message id its producer gave it. */

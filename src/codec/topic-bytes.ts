@@ -3,6 +3,9 @@ import { PocketMQError } from '../base/errors.ts'
 import { TOPIC_BYTES_MAX } from './record-fields.ts'
 import { TOPIC_V1_CHARS_MAX } from './record-layout.ts'
 
+/** The longest topic and its length field. */
+export const TOPIC_FIELD_BYTES_MAX: number = 2 + TOPIC_BYTES_MAX
+
 /** What a broker accepts, and the `+` that it puts into retry topics of its own. A topic is also a folder's name. */
 const TOPIC = /^[%|a-zA-Z0-9_+-]+$/
 
