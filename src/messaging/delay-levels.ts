@@ -166,7 +166,10 @@ export class DelayLevels implements ReplayPart {
 
   /** At a clean close: both files say how far each level is delivered. */
   async saveAtClose(): Promise<void> {
-    if (this.#levels.size > 0) await this.#save()
+    if (this.#levels.size === 0) return
+    // Everything is dispatched then: the next open has nothing to read again.
+    await this.#store.flush()
+    await this.#save()
   }
 
   #level(queueId: number): Level {

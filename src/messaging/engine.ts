@@ -105,10 +105,11 @@ function startLoops({ levels, timers, transactions }: Loops): void {
 }
 
 /** The store has one listener of each kind; here it is shared out. */
-function listen({ store, events, levels, timers, transactions }: Engine): void {
+function listen({ store, events, levels, timers, transactions, offsets }: Engine): void {
   store.onDispatch((request: DispatchRequest) => {
     levels.onDispatch(request)
     timers.onDispatch(request)
+    offsets.sawUpTo(request.physicalOffset + request.sizeBytes)
   })
   store.onEvent((name, details) => {
     if (name === 'disk-pressure') events.emit('disk-pressure', details)

@@ -68,7 +68,7 @@ export function propertiesOf(message: Message, uniqueKey: string): Record<string
     properties[PROPERTY_TAGS] = tag
     bytes = byteLengthMax(tag)
   }
-  if (keys !== undefined && keys.length > 0) {
+  if (keys !== undefined && keys !== null && keys.length !== 0) {
     const text = keysText(keys)
     properties[PROPERTY_KEYS] = text
     bytes += byteLengthMax(text)

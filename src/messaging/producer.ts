@@ -124,12 +124,16 @@ export class Producer {
   async send(message: Message, options?: SendOptions | Transaction, more?: SendOptions): Promise<SendReceipt> {
     if (options instanceof Transaction) return this.#sendHalf(message, options, more ?? NO_OPTIONS)
     const given = options ?? NO_OPTIONS
-    if (given.signal?.aborted) throw abortError(given.signal)
+    const { signal } = given
+    if (signal?.aborted) throw abortError(signal)
     const request = this.#request(message, given, undefined)
     if (message.dedupeKey !== undefined) await this.#core.dedupeReady(request.topic)
-    const append = (): AppendResult => this.#core.append(request, kindOfMessage(message))
-    const receipt = this.#waiting.isEmpty ? this.#tryAppend(append) : undefined
-    return this.#settled(receipt ?? (await this.#appendLater(request, append, given.signal)), given.signal)
+    const receipt = this.#appendNow(request, message) ?? (await this.#appendLater(request, message, signal))
+    const end = receipt.physicalOffset + receipt.sizeBytes
+    // The hot path waits on the store's own promise, not on one more of ours.
+    if (signal === undefined) await this.#core.reached(receipt.durability, end)
+    else await this.#reached(receipt, end, signal)
+    return receipt
   }
 
   /**
@@ -142,12 +146,9 @@ export class Producer {
       throw invalid('messages', 'a batch must be an array of messages', 'Pass at least one message.', 1, 0)
     }
     const requests = this.#batchRequests(messages, options)
-    const append = (): AppendResult[] => this.#core.appendBatch(requests)
-    let bytes = 0
-    for (const request of requests) bytes += sizeOf(request)
-    const now = this.#waiting.isEmpty ? this.#tryAppend(append) : undefined
-    const receipts = (now ?? (await this.#waiting.add(bytes, append, options.signal))) as SendReceipt[]
-    await this.#settled(receipts.at(-1) as SendReceipt, options.signal)
+    const receipts = await this.#appendBatch(requests, options.signal)
+    const last = receipts.at(-1) as SendReceipt
+    await this.#reached(last, last.physicalOffset + last.sizeBytes, options.signal)
     return receipts
   }
 
@@ -238,37 +239,46 @@ export class Producer {
       transaction.settleClaim(half)
     }
     const { halfQueueOffset: _queue, halfPhysicalOffset: _log, ...receipt } = half
-    return this.#settled(receipt as SendReceipt, options.signal)
+    await this.#reached(receipt as SendReceipt, receipt.physicalOffset + receipt.sizeBytes, options.signal)
+    return receipt as SendReceipt
   }
 
-  #tryAppend<T>(append: () => T): T | undefined {
+  async #appendBatch(requests: readonly AppendRequest[], signal: AbortSignal | undefined): Promise<SendReceipt[]> {
     try {
-      return append()
+      if (this.#waiting.isEmpty) return this.#core.appendBatch(requests) as SendReceipt[]
+    } catch (error) {
+      if (!WaitingSends.isWorthWaiting(error)) throw error
+    }
+    const kept = requests.map(request => ({ ...request, body: Uint8Array.prototype.slice.call(request.body) }))
+    const bytes = kept.reduce((sum, request) => sum + sizeOf(request), 0)
+    return (await this.#waiting.add(bytes, () => this.#core.appendBatch(kept), signal)) as SendReceipt[]
+  }
+
+  /** Undefined where it has to wait: the store has no room, or others wait already. */
+  #appendNow(request: AppendRequest, message: Message): SendReceipt | undefined {
+    if (!this.#waiting.isEmpty) return undefined
+    try {
+      return this.#core.append(request, kindOfMessage(message)) as SendReceipt
     } catch (error) {
       if (WaitingSends.isWorthWaiting(error)) return undefined
       throw error
     }
   }
 
-  #appendLater(
-    request: AppendRequest,
-    append: () => AppendResult,
-    signal: AbortSignal | undefined,
-  ): Promise<AppendResult> {
+  async #appendLater(request: AppendRequest, message: Message, signal: AbortSignal | undefined): Promise<SendReceipt> {
     // The caller may change his bytes while we wait: what was sent is what they were at the call.
-    ;(request as { body: Uint8Array }).body = Uint8Array.prototype.slice.call(request.body)
-    return this.#waiting.add(sizeOf(request), append, signal)
+    const kept = { ...request, body: Uint8Array.prototype.slice.call(request.body) }
+    const append = (): AppendResult => this.#core.append(kept, kindOfMessage(message))
+    return (await this.#waiting.add(sizeOf(kept), append, signal)) as SendReceipt
   }
 
-  async #settled(appended: AppendResult, signal: AbortSignal | undefined): Promise<SendReceipt> {
-    const receipt = appended as SendReceipt
+  async #reached(receipt: SendReceipt, end: number, signal: AbortSignal | undefined): Promise<void> {
     try {
-      await this.#core.reached(receipt.durability, receipt.physicalOffset + receipt.sizeBytes, signal)
+      await this.#core.reached(receipt.durability, end, signal)
     } catch (error) {
       if (signal?.aborted && !isErrorNamed(error, 'STORE_FAILED')) throw abortedAfterAppend(receipt, error)
       throw error
     }
-    return receipt
   }
 
   #batchRequests(messages: readonly Message[], options: SendOptions): AppendRequest[] {

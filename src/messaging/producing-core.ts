@@ -115,8 +115,9 @@ export class ProducingCore {
   }
 
   /** Resolves when `append` of so many bytes would be admitted again. */
-  admitted(bytes: number, signal?: AbortSignal): Promise<void> {
-    return this.#store.admitted(bytes, signal)
+  async admitted(bytes: number, signal?: AbortSignal): Promise<void> {
+    await this.#parts.timers.room(signal)
+    await this.#store.admitted(bytes, signal)
   }
 
   /** Resolves when what of the topic has to be durable before its dedupe keys may be relied on is so. */
