@@ -78,6 +78,7 @@ export class SimulatedDisk implements FileSystem {
   #capacityPages: number
   #usedPages = 0
 
+  /** @param tree for the images that this class makes of itself; a disk of yours begins empty */
   constructor(options: SimulatedDiskOptions = {}, tree?: SimulatedTree) {
     this.#options = options
     this.#clock = options.clock ?? new ManualClock()

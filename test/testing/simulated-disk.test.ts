@@ -1,5 +1,8 @@
+import { mkdirSync, readFileSync, statSync, truncateSync, utimesSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { SimulatedDisk } from '../../src/testing/testing.ts'
+import { loadFolder, SimulatedDisk, saveFolder } from '../../src/testing/testing.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 
 const SEEDS = Array.from({ length: 200 }, (_, seed) => seed)
 const quiet = { writeBackChance: 0 }
@@ -333,6 +336,27 @@ describe('the flushes of a simulated disk', () => {
     ])
     expect(seen.at(-1)).toBe('2 flush-folder after: kept')
     expect(disk.flushes - start).toBe(3)
+  })
+})
+
+describe('a folder of the real disk', () => {
+  it('is brought onto a simulated one as it is, durably, and back', async () => {
+    const real = temporaryFolder()
+    mkdirSync(join(real, 'sub/deep'), { recursive: true })
+    writeFileSync(join(real, 'sub/deep/file'), Buffer.concat([Buffer.alloc(100_000), Buffer.from('end')]))
+    writeFileSync(join(real, 'empty'), '')
+    truncateSync(join(real, 'empty'), 2 ** 26)
+    utimesSync(join(real, 'empty'), 1_600_000_000, 1_600_000_000)
+    const disk = new SimulatedDisk(quiet)
+    await loadFolder(disk, real, '/store')
+    expect(disk.paths()).toEqual(['/store/empty', '/store/sub/deep/file'])
+    expect(2 ** 40 - disk.freeBytes).toBe(4096)
+    const image = disk.powerCut(1)
+    expect(image.contentOf('/store/sub/deep/file').toString('latin1').slice(-5)).toBe('\0\0end')
+    const back = temporaryFolder()
+    await saveFolder(image, '/store', join(back, 'copy'))
+    expect(readFileSync(join(back, 'copy/sub/deep/file')).equals(readFileSync(join(real, 'sub/deep/file')))).toBe(true)
+    expect(statSync(join(back, 'copy/empty'))).toMatchObject({ size: 2 ** 26, mtimeMs: 1_600_000_000_000 })
   })
 })
 
