@@ -3,6 +3,7 @@ import { PocketMQError } from '../base/errors.ts'
 import type { MessageStore, QueueRange } from '../store/message-store.ts'
 import type { ResetOffsetRequest, ResetOffsetResult } from './core-types.ts'
 import type { OffsetTable } from './offset-table.ts'
+import { QueueIds } from './queue-ids.ts'
 import type { Topics } from './topics.ts'
 import type { WorkingGroups } from './working-groups.ts'
 import { firstAtOrAfter } from './working-groups.ts'
@@ -37,12 +38,9 @@ export async function resetOffsets(parts: ResetParts, request: ResetOffsetReques
 }
 
 function rangesOf({ store, topics }: ResetParts, { topic, queueId }: ResetOffsetRequest): readonly QueueRange[] {
-  const config = topics.get(topic)
-  const ids =
-    queueId === undefined
-      ? Array.from({ length: Math.max(config?.readQueues ?? 0, config?.writeQueues ?? 0) }, (_, i) => i)
-      : [queueId]
-  if (config === undefined || ids.some(id => id >= Math.max(config.readQueues, config.writeQueues))) {
+  const known = new QueueIds(topics, store).of(topic)
+  const ids = queueId === undefined ? known : [queueId]
+  if (ids.length === 0 || ids.some(id => !known.includes(id))) {
     throw new PocketMQError(
       'TOPIC_NOT_FOUND',
       `there is no ${queueId === undefined ? '' : `queue ${queueId} of `}topic '${topic}'`,

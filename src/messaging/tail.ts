@@ -10,12 +10,13 @@ import type { DeliveryCore } from './delivery-core.ts'
 import { checkTopicName } from './limits.ts'
 import type { MessageView } from './message-view.ts'
 import { viewOf } from './message-view.ts'
+import { QueueIds } from './queue-ids.ts'
 import type { Topics } from './topics.ts'
 
 /** What a tail stands on. */
 export type TailParts = {
   readonly core: Pick<DeliveryCore, 'pull' | 'hasMessage' | 'searchOffset'>
-  readonly store: Pick<MessageStore, 'queueRange'>
+  readonly store: Pick<MessageStore, 'queueRange' | 'queues'>
   readonly topics: Topics
 }
 
@@ -30,12 +31,9 @@ export async function* tail(parts: TailParts, topic: string, options: TailOption
   const from = startOf(options.from ?? 'last')
   const filter = expression === undefined ? undefined : entryOf(expression)
   const next = new Map<number, number>()
-  let isFirst = true
+  await addQueues(parts, topic, queueId, next, from)
   for (;;) {
     if (signal?.aborted) throw abortError(signal)
-    // Whatever is in a queue that appears later came after the tail did.
-    await addQueues(parts, topic, queueId, next, isFirst ? from : 'first')
-    isFirst = false
     let found = 0
     for (const [id, queueOffset] of next) {
       const pull: PullRequest = { topic, queueId: id, queueOffset, maxMessages: BATCH_MESSAGES, waitMs: 0 }
@@ -52,6 +50,8 @@ export async function* tail(parts: TailParts, topic: string, options: TailOption
     const queues = [...next].map(([id, queueOffset]) => ({ topic, queueId: id, queueOffset }))
     const request = { queues, newQueuesOf: topic, waitMs: Number.POSITIVE_INFINITY }
     if (!(await parts.core.hasMessage(NOBODY, request, signal))) return
+    // Whatever is in a queue that appears later came after the tail did.
+    await addQueues(parts, topic, queueId, next, 'first')
   }
 }
 
@@ -62,9 +62,7 @@ async function addQueues(
   next: Map<number, number>,
   from: StartFrom,
 ): Promise<void> {
-  const config = topics.get(topic)
-  const count = Math.max(config?.readQueues ?? 0, config?.writeQueues ?? 0)
-  for (let queueId = 0; queueId < count; queueId++) {
+  for (const queueId of new QueueIds(topics, store).of(topic)) {
     if (next.has(queueId) || (only !== undefined && only !== queueId)) continue
     const range = store.queueRange(topic, queueId)
     let start = 0

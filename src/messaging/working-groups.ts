@@ -10,6 +10,7 @@ import { ConsumerGroup } from './consumer-group.ts'
 import type { ConsumerRegistration, StartFrom } from './core-types.ts'
 import type { Member } from './member.ts'
 import { instanceOffsetsName } from './offset-table.ts'
+import { QueueIds } from './queue-ids.ts'
 import type { QueueWatches } from './queue-watches.ts'
 import type { CompiledSubscription } from './subscription-expression.ts'
 import type { Topics } from './topics.ts'
@@ -76,9 +77,10 @@ export class WorkingGroups {
     const work = this.#obtain(offsetsName, registration)
     assert(work.group.member(clientId) === undefined, `client ${clientId} is not in ${group} yet`)
     work.group.subscribe(subscriptions)
-    for (const topic of subscriptions.keys()) await this.#attach(work, topic, registration.startFrom)
+    const ids = new QueueIds(this.#options.topics, this.#options.store)
+    for (const topic of subscriptions.keys()) await this.#attach(work, topic, ids, registration.startFrom)
     if (model === 'clustering') {
-      for (const topic of this.#retryTopics(group, subscriptions)) await this.#attach(work, topic, 'first')
+      for (const topic of this.#retryTopics(group, subscriptions)) await this.#attach(work, topic, ids, 'first')
     }
     const member = work.group.join(clientId, registration)
     const membership = { group: work.group, member }
@@ -122,7 +124,7 @@ export class WorkingGroups {
       if (!work.watched.has(topic)) continue
       this.#unwatch(work, topic)
       work.group.removeTopic(topic)
-      await this.#attach(work, topic, 'first')
+      await this.#attach(work, topic, new QueueIds(this.#options.topics, this.#options.store), 'first')
     }
   }
 
@@ -145,14 +147,12 @@ export class WorkingGroups {
     return work
   }
 
-  async #attach(work: Work, topic: string, startFrom: StartFrom): Promise<void> {
+  async #attach(work: Work, topic: string, ids: QueueIds, startFrom: StartFrom): Promise<void> {
     if (work.watched.has(topic)) return
-    const { topics, store, watches, events } = this.#options
+    const { store, watches, events } = this.#options
     const stops: (() => void)[] = []
     work.watched.set(topic, stops)
-    const config = topics.get(topic)
-    const count = config === undefined ? 0 : Math.max(config.readQueues, config.writeQueues)
-    for (let queueId = 0; queueId < count; queueId++) {
+    for (const queueId of ids.of(topic)) {
       const start = await this.#startOf(work, topic, queueId, startFrom)
       stops.push(this.#addQueue(work, topic, queueId, start))
     }
