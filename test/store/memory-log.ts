@@ -22,6 +22,8 @@ export class MemoryLog implements LogBytes {
   end = 0
   /** Bytes from here on are hot; none by default. */
   hotFrom: number = Number.POSITIVE_INFINITY
+  /** storeTimestamp of the record with this number. */
+  storedAt: (count: number) => number = count => 1_700_000_000_000 + count
   readonly #encoder: RecordEncoder
   readonly #next = new Map<string, number>()
 
@@ -46,7 +48,7 @@ export class MemoryLog implements LogBytes {
     }
     const queue = `${record.topic} ${record.queueId}`
     const queueOffset = this.#next.get(queue) ?? 0
-    this.#encoder.encode(this.bytes, view, this.end, queueOffset, this.end, 1_700_000_000_000 + this.places.length)
+    this.#encoder.encode(this.bytes, view, this.end, queueOffset, this.end, this.storedAt(this.places.length))
     this.#next.set(queue, queueOffset + 1)
     const place = { start: this.end, end: this.end + sizeBytes, topic: record.topic, queueOffset }
     this.places.push(place)
