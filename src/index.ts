@@ -1,6 +1,21 @@
 /** The public names, and nothing else. The one barrel. */
 export type { ErrorCode } from './base/errors.ts'
 export { ERROR_CODES, PocketMQError } from './base/errors.ts'
+export type {
+  ConsumerCloseOptions,
+  GroupConsumerOptions,
+  HandlerResult,
+  ListenerContext,
+  MessageHandler,
+  MessageListener,
+  PullConsumerOptions,
+  PushConsumerOptions,
+  RetryBackoff,
+  SimpleConsumerOptions,
+  Subscriptions,
+  TailOptions,
+} from './messaging/consumer-options.ts'
+export { ConsumeResult } from './messaging/consumer-options.ts'
 export type { EventListener, EventName, MessagingEvents } from './messaging/events.ts'
 export { MessageView } from './messaging/message-view.ts'
 export type { Message } from './messaging/outgoing-message.ts'
@@ -9,8 +24,11 @@ export { PocketMQ } from './messaging/pocket-mq.ts'
 export type { RecallReceipt, SendOptions, SendReceipt } from './messaging/producer.ts'
 export { Producer } from './messaging/producer.ts'
 export type { ProducerOptions } from './messaging/producer-options.ts'
+export { PullConsumer } from './messaging/pull-consumer.ts'
+export { PushConsumer } from './messaging/push-consumer.ts'
 export type { QueueChoice } from './messaging/queue-choice.ts'
 export type { QueueSelector } from './messaging/settings.ts'
+export { SimpleConsumer } from './messaging/simple-consumer.ts'
 export type { SubscriptionExpression } from './messaging/subscription-expression.ts'
 export type { CreateTopicOptions, TopicConfig, TopicType, UpdateTopicOptions } from './messaging/topics.ts'
 export type { TransactionChecker, TransactionDecision } from './messaging/transaction.ts'

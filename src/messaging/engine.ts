@@ -10,6 +10,8 @@ import { Clients } from './clients.ts'
 import { DedupeWindows } from './dedupe-windows.ts'
 import { DelayLevels } from './delay-levels.ts'
 import { DelayedDelivery } from './delayed-delivery.ts'
+import { DeliveryCore } from './delivery-core.ts'
+import { DeliveryCore } from './delivery-core.ts'
 import { Events } from './events.ts'
 import { replayLog } from './log-replay.ts'
 import { OffsetTable } from './offset-table.ts'
@@ -42,7 +44,9 @@ type Loops = {
 export type Engine = Ground &
   Loops & {
     readonly ids: UniqueIds
+    /** The service's two halves. */
     readonly core: ProducingCore
+    readonly delivery: DeliveryCore
     readonly dedupe: DedupeWindows
   }
 
@@ -61,14 +65,16 @@ export async function openEngine(
   const dedupe = await DedupeWindows.open(store, { windowMs, keysMax })
   await replayLog(store, [ground.offsets, loops.levels, loops.timers])
   ground.offsets.sawUpTo(store.watermarks.dispatched)
-  const { topics } = ground
+  const { topics, events, alarms, offsets, clients } = ground
+  const { brokerName } = settings
+  const delivery = await DeliveryCore.open({ store, topics, events, alarms, offsets, clients, brokerName })
   const core = new ProducingCore({ store, topics, settings, advertise, dedupe, ...loops })
   const ids = new UniqueIds({
     nowMs: () => store.clock.nowMs(),
     random: settings.random,
     processId: process.pid,
   })
-  const engine = { ...ground, ...loops, dedupe, core, ids }
+  const engine = { ...ground, ...loops, dedupe, core, delivery, ids }
   listen(engine)
   if (!store.isReadOnly) startLoops(loops)
   return engine
@@ -105,18 +111,22 @@ function startLoops({ levels, timers, transactions }: Loops): void {
 }
 
 /** The store has one listener of each kind; here it is shared out. */
-function listen({ store, events, levels, timers, transactions, offsets }: Engine): void {
+function listen({ store, events, levels, timers, transactions, delivery }: Engine): void {
   store.onDispatch((request: DispatchRequest) => {
+    delivery.onDispatch(request)
+    delivery.onDispatch(request)
     levels.onDispatch(request)
     timers.onDispatch(request)
-    offsets.sawUpTo(request.physicalOffset + request.sizeBytes)
   })
   store.onEvent((name, details) => {
     if (name === 'disk-pressure') events.emit('disk-pressure', details)
     else if (name === 'error') events.emit('error', { where: 'the store', error: storeError(details) })
     else events.emit('store', { name, details })
   })
-  store.keepFrom(async () => Math.min(timers.keepFrom(), transactions.keepFrom(), await levels.keepFrom()))
+  store.keepFrom(async () => {
+    const [unconsumed, parked] = await Promise.all([delivery.keepFrom(), levels.keepFrom()])
+    return Math.min(unconsumed, parked, timers.keepFrom(), transactions.keepFrom())
+  })
 }
 
 function storeError(details: Readonly<Record<string, unknown>>): Error {
@@ -125,14 +135,20 @@ function storeError(details: Readonly<Record<string, unknown>>): Error {
 
 /** Ends the loops and writes what a clean close promises. The store itself stays open. */
 export async function closeEngine(engine: Engine): Promise<void> {
-  const { store, levels, timers, transactions, offsets, topics, alarms, wallAlarms, clients } = engine
+  const { store, levels, timers, transactions, delivery, offsets, topics, alarms, wallAlarms, clients } = engine
   await Promise.all([transactions.stop(), levels.stop(), timers.stop()])
+  await delivery.close()
+  await delivery.close()
   clients.close()
   if (!store.isReadOnly) {
+    // RocketMQ's offset file only ever says what is on the device.
+    await store.flush()
     await transactions.saveOffsets()
     await topics.saved()
     await levels.saveAtClose()
     await timers.saveAtClose()
+    // RocketMQ's offsets are written as far as the log is on the device: all of it now.
+    await store.flush()
   }
   await offsets.close()
   alarms.close()

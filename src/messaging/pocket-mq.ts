@@ -8,14 +8,38 @@ import type { RecoveryReport, StoreOptions } from '../store/message-store.ts'
 import { MessageStore } from '../store/message-store.ts'
 import { BodyCompressor } from './body-compressor.ts'
 import { newClientId } from './client-id.ts'
+import type {
+  PullConsumerOptions,
+  PushConsumerOptions,
+  SimpleConsumerOptions,
+  TailOptions,
+} from './consumer-options.ts'
+import { Consumers } from './consumers.ts'
+import type {
+  PullConsumerOptions,
+  PushConsumerOptions,
+  SimpleConsumerOptions,
+  TailOptions,
+} from './consumer-options.ts'
+import { Consumers } from './consumers.ts'
 import type { Engine } from './engine.ts'
 import { closeEngine, openEngine } from './engine.ts'
 import type { EventListener, EventName } from './events.ts'
 import { checkGroupName } from './limits.ts'
+import type { MessageView } from './message-view.ts'
+import type { MessageView } from './message-view.ts'
 import { Producer } from './producer.ts'
 import type { ProducerOptions } from './producer-options.ts'
+import type { PullConsumer } from './pull-consumer.ts'
+import type { PushConsumer } from './push-consumer.ts'
+import type { PullConsumer } from './pull-consumer.ts'
+import type { PushConsumer } from './push-consumer.ts'
+import type { SimpleConsumer } from './simple-consumer.ts'
 import type { MessagingOptions, ProducerSettings } from './settings.ts'
 import { PRODUCER_SETTINGS, splitOptions } from './settings.ts'
+import type { SimpleConsumer } from './simple-consumer.ts'
+import { tail } from './tail.ts'
+import { tail } from './tail.ts'
 import { answerTransactionChecks } from './transaction-checks.ts'
 
 /** Options of {@link PocketMQ.open}: the store's, and messaging's. */
@@ -23,18 +47,24 @@ export type PocketMQOptions = StoreOptions & MessagingOptions
 
 /** How {@link PocketMQ.close} ends. */
 export type CloseOptions = {
-  /** How long handlers that are running may go on. */
+  /** How long handlers that are running may go on; default 30 seconds. */
   readonly drainMs?: number
 }
 
 /** A message queue in a folder. */
 export class PocketMQ {
   readonly #engine: Engine
+  readonly #consumers: Consumers
   readonly #producers = new Set<Producer>()
+  readonly #consumers: Consumers
   #closing: Promise<void> | undefined
 
   private constructor(engine: Engine) {
     this.#engine = engine
+    const { store, delivery, alarms, events, settings } = engine
+    const { random } = settings
+    const connectionId = newClientId(random)
+    this.#consumers = new Consumers({ core: delivery, clock: store.clock, alarms, events, random, connectionId })
   }
 
   /**
@@ -104,14 +134,64 @@ export class PocketMQ {
     return producer
   }
 
+  /**
+   * A consumer whose listener is called: returning acknowledges, throwing lets the message come again. Resolves once it has
+   * joined its group. @throws INVALID_ARGUMENT, SUBSCRIPTION_MISMATCH, INSTANCE_ID_IN_USE
+   */
+  pushConsumer(options: PushConsumerOptions): Promise<PushConsumer> {
+    return this.#consumers.push(options)
+  }
+
+  /** A consumer that asks for messages and ends each by a receipt. Errors as `pushConsumer`. */
+  simpleConsumer(options: SimpleConsumerOptions): Promise<SimpleConsumer> {
+    return this.#consumers.simple(options)
+  }
+
+  /** A consumer that owns its positions. Errors as `pushConsumer`. */
+  pullConsumer(options: PullConsumerOptions): Promise<PullConsumer> {
+    return this.#consumers.pull(options)
+  }
+
+  /** Follows a topic without a group: `for await (const message of mq.tail('orders', { from: 'last', signal }))`. */
+  tail(topic: string, options: TailOptions = {}): AsyncGenerator<MessageView> {
+    this.#checkOpen()
+    const { delivery: core, store, topics } = this.#engine
+    return tail({ core, store, topics }, topic, options)
+  }
+
+  /**
+   * A consumer that calls a handler for each message; resolves once it has joined its group.
+   * @throws SUBSCRIPTION_MISMATCH, INSTANCE_ID_IN_USE, INVALID_ARGUMENT
+   */
+  pushConsumer(options: PushConsumerOptions): Promise<PushConsumer> {
+    return this.#consumers.push(options)
+  }
+
+  /** A consumer whose caller receives and acknowledges; resolves once it has joined. @throws as `pushConsumer` */
+  simpleConsumer(options: SimpleConsumerOptions): Promise<SimpleConsumer> {
+    return this.#consumers.simple(options)
+  }
+
+  /** A consumer whose caller owns the position; resolves once it has joined. @throws as `pushConsumer` */
+  pullConsumer(options: PullConsumerOptions): Promise<PullConsumer> {
+    return this.#consumers.pull(options)
+  }
+
+  /** Follows a topic without a group and without a trace; reads as fast as the loop asks. */
+  tail(topic: string, options: TailOptions = {}): AsyncGenerator<MessageView> {
+    this.#checkOpen()
+    const { delivery: core, store, topics } = this.#engine
+    return tail({ core, store, topics }, topic, options)
+  }
+
   /** Calls `listener` for each such event from now on. Answers how to stop that. */
   on<N extends EventName>(event: N, listener: EventListener<N>): () => void {
     return this.#engine.events.on(event, listener)
   }
 
   /** Idempotent. When it resolves the folder is closed cleanly: a broker, or the next open, goes on where this one ended. */
-  close(_options: CloseOptions = {}): Promise<void> {
-    this.#closing ??= this.#close()
+  close(options: CloseOptions = {}): Promise<void> {
+    this.#closing ??= this.#close(options)
     return this.#closing
   }
 
@@ -119,12 +199,16 @@ export class PocketMQ {
     return this.close()
   }
 
-  async #close(): Promise<void> {
+  async #close(options: CloseOptions): Promise<void> {
     const { store } = this.#engine
     const failures: unknown[] = []
     const attempt = async (step: () => Promise<unknown>): Promise<void> => {
       await step().catch((error: unknown) => failures.push(error))
     }
+    // Handlers that are still running may send.
+    await attempt(() => this.#consumers.close(options))
+    // Handlers that are still running may send: consumers drain first.
+    await attempt(() => this.#consumers.close(options))
     await attempt(() => Promise.all([...this.#producers].map(producer => producer.close())))
     await attempt(() => closeEngine(this.#engine))
     await attempt(() => store.close())
