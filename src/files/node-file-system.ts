@@ -145,7 +145,7 @@ class NodeFileSystem implements FileSystem {
 
   async setModified(path: string, modifiedMs: number): Promise<void> {
     const seconds = modifiedMs / 1000
-    await typed('set the time of', path, () => fs.promises.utimes(path, seconds, seconds))
+    await typed('touch', path, () => fs.promises.utimes(path, seconds, seconds))
   }
 
   async flushFolder(path: string): Promise<void> {
