@@ -33,6 +33,16 @@ export type MessagingEvents = {
     readonly expression: string
     readonly messages: number
   }
+  /** A handler threw; its message comes again later, or is a dead letter. */
+  'handler-failed': {
+    readonly group: string
+    readonly topic: string
+    readonly messageId: string
+    readonly attempt: number
+    readonly error: Error
+  }
+  /** Another subscription has become the group's: this consumer gets no more messages. */
+  'consumer-fenced': { readonly group: string; readonly clientId: string; readonly reason: string }
   /** A handler has run longer than its timeout. */
   'handler-timeout': {
     readonly group: string
