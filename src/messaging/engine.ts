@@ -11,7 +11,6 @@ import { DedupeWindows } from './dedupe-windows.ts'
 import { DelayLevels } from './delay-levels.ts'
 import { DelayedDelivery } from './delayed-delivery.ts'
 import { DeliveryCore } from './delivery-core.ts'
-import { DeliveryCore } from './delivery-core.ts'
 import { Events } from './events.ts'
 import { replayLog } from './log-replay.ts'
 import { OffsetTable } from './offset-table.ts'
@@ -114,7 +113,6 @@ function startLoops({ levels, timers, transactions }: Loops): void {
 function listen({ store, events, levels, timers, transactions, delivery }: Engine): void {
   store.onDispatch((request: DispatchRequest) => {
     delivery.onDispatch(request)
-    delivery.onDispatch(request)
     levels.onDispatch(request)
     timers.onDispatch(request)
   })
@@ -138,11 +136,8 @@ export async function closeEngine(engine: Engine): Promise<void> {
   const { store, levels, timers, transactions, delivery, offsets, topics, alarms, wallAlarms, clients } = engine
   await Promise.all([transactions.stop(), levels.stop(), timers.stop()])
   await delivery.close()
-  await delivery.close()
   clients.close()
   if (!store.isReadOnly) {
-    // RocketMQ's offset file only ever says what is on the device.
-    await store.flush()
     await transactions.saveOffsets()
     await topics.saved()
     await levels.saveAtClose()

@@ -15,30 +15,18 @@ import type {
   TailOptions,
 } from './consumer-options.ts'
 import { Consumers } from './consumers.ts'
-import type {
-  PullConsumerOptions,
-  PushConsumerOptions,
-  SimpleConsumerOptions,
-  TailOptions,
-} from './consumer-options.ts'
-import { Consumers } from './consumers.ts'
 import type { Engine } from './engine.ts'
 import { closeEngine, openEngine } from './engine.ts'
 import type { EventListener, EventName } from './events.ts'
 import { checkGroupName } from './limits.ts'
 import type { MessageView } from './message-view.ts'
-import type { MessageView } from './message-view.ts'
 import { Producer } from './producer.ts'
 import type { ProducerOptions } from './producer-options.ts'
 import type { PullConsumer } from './pull-consumer.ts'
 import type { PushConsumer } from './push-consumer.ts'
-import type { PullConsumer } from './pull-consumer.ts'
-import type { PushConsumer } from './push-consumer.ts'
-import type { SimpleConsumer } from './simple-consumer.ts'
 import type { MessagingOptions, ProducerSettings } from './settings.ts'
 import { PRODUCER_SETTINGS, splitOptions } from './settings.ts'
 import type { SimpleConsumer } from './simple-consumer.ts'
-import { tail } from './tail.ts'
 import { tail } from './tail.ts'
 import { answerTransactionChecks } from './transaction-checks.ts'
 
@@ -56,7 +44,6 @@ export class PocketMQ {
   readonly #engine: Engine
   readonly #consumers: Consumers
   readonly #producers = new Set<Producer>()
-  readonly #consumers: Consumers
   #closing: Promise<void> | undefined
 
   private constructor(engine: Engine) {
@@ -159,31 +146,6 @@ export class PocketMQ {
     return tail({ core, store, topics }, topic, options)
   }
 
-  /**
-   * A consumer that calls a handler for each message; resolves once it has joined its group.
-   * @throws SUBSCRIPTION_MISMATCH, INSTANCE_ID_IN_USE, INVALID_ARGUMENT
-   */
-  pushConsumer(options: PushConsumerOptions): Promise<PushConsumer> {
-    return this.#consumers.push(options)
-  }
-
-  /** A consumer whose caller receives and acknowledges; resolves once it has joined. @throws as `pushConsumer` */
-  simpleConsumer(options: SimpleConsumerOptions): Promise<SimpleConsumer> {
-    return this.#consumers.simple(options)
-  }
-
-  /** A consumer whose caller owns the position; resolves once it has joined. @throws as `pushConsumer` */
-  pullConsumer(options: PullConsumerOptions): Promise<PullConsumer> {
-    return this.#consumers.pull(options)
-  }
-
-  /** Follows a topic without a group and without a trace; reads as fast as the loop asks. */
-  tail(topic: string, options: TailOptions = {}): AsyncGenerator<MessageView> {
-    this.#checkOpen()
-    const { delivery: core, store, topics } = this.#engine
-    return tail({ core, store, topics }, topic, options)
-  }
-
   /** Calls `listener` for each such event from now on. Answers how to stop that. */
   on<N extends EventName>(event: N, listener: EventListener<N>): () => void {
     return this.#engine.events.on(event, listener)
@@ -206,8 +168,6 @@ export class PocketMQ {
       await step().catch((error: unknown) => failures.push(error))
     }
     // Handlers that are still running may send.
-    await attempt(() => this.#consumers.close(options))
-    // Handlers that are still running may send: consumers drain first.
     await attempt(() => this.#consumers.close(options))
     await attempt(() => Promise.all([...this.#producers].map(producer => producer.close())))
     await attempt(() => closeEngine(this.#engine))
