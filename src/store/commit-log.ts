@@ -171,6 +171,8 @@ export class CommitLog {
     if (this.#next === undefined) this.#prepareNext()
     await this.#preparing
     if (this.#prepareFailure !== undefined) throw this.#prepareFailure
+    // Made, but perhaps not prepared as far as a large record needs.
+    await this.#next?.file.prepared(bytes)
   }
 
   /** Everything appended is in the page cache on return. When it throws, `written` has not moved. */
