@@ -144,12 +144,15 @@ export class MessageStore {
     await this.#writer().admission.admitted(bytes, signal)
   }
 
-  /** Resolves when everything below `physicalOffset` is in the page cache: it survives the process. */
+  /**
+   * Resolves when everything below `physicalOffset` is in the page cache: it survives the process.
+   * Ask in the turn of the `put`: a failed write takes places in the log back, and a later record may get the same ones.
+   */
   written(physicalOffset: number, signal?: AbortSignal): Promise<void> {
     return this.#parts.log.written.reached(physicalOffset, signal)
   }
 
-  /** Resolves when everything below `physicalOffset` is on the device: it survives a power cut. */
+  /** Resolves when everything below `physicalOffset` is on the device: it survives a power cut. Ask in the turn of the `put`. */
   flushed(physicalOffset: number, signal?: AbortSignal): Promise<void> {
     const reached = this.#parts.log.flushed.reached(physicalOffset, signal)
     this.#parts.writer?.flusher.wake()
