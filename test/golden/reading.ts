@@ -65,8 +65,8 @@ export async function lookUp(
 /** Where a key must be found when nothing is lost: in every message that carries it. */
 export function carriersOf({ topic, key }: KeyLine, messages: readonly MessageLine[]): number[] {
   const carriers = messages.filter(({ msgTopic, properties }) => {
-    const keys = (properties['KEYS'] ?? '').split(' ')
-    return msgTopic === topic && (keys.includes(key) || properties['UNIQ_KEY'] === key)
+    const keys = (properties.KEYS ?? '').split(' ')
+    return msgTopic === topic && (keys.includes(key) || properties.UNIQ_KEY === key)
   })
   return [...new Set(carriers.map(message => message.commitLogOffset))].sort((a, b) => a - b)
 }
