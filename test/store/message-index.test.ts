@@ -244,6 +244,26 @@ describe('the key index', () => {
     },
   )
 
+  test('entries know whole seconds: a query that begins within the second still finds its record', async () => {
+    const index = await open(new SimulatedDisk())
+    for (const [i, ms] of [0, 900, 1100].entries()) {
+      const record = {
+        topic: 'orders',
+        uniqueKey: 'k',
+        keys: [],
+        physicalOffset: i * 100,
+        storeTimestamp: START_MS + ms,
+      }
+      index.put(requestOf(record))
+    }
+    const from = (ms: number): Promise<number[]> => {
+      return index.query('orders', 'k', { fromMs: START_MS + ms, toMs: Infinity, max: 10 })
+    }
+    expect(await from(900)).toContain(100)
+    expect(await from(1100)).toEqual([200])
+    expect(await from(1101)).toEqual([])
+  })
+
   test('PREPARED records are indexed, ROLLBACK ones are not', async () => {
     const index = await open(new SimulatedDisk())
     const record = { topic: 'orders', uniqueKey: 'k', keys: [], storeTimestamp: START_MS }

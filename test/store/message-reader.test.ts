@@ -278,6 +278,19 @@ describe('an entry that lies', () => {
     expect(rig.disk.contentOf(QUEUE_FILE)).toEqual(clean)
   })
 
+  test('to the same slot of another topic, or of another queue, is mended', async () => {
+    const rig = await readerRig()
+    const places = ['orders', 'others'].map(topic => rig.log.put({ topic, body: Buffer.from(topic) }))
+    const third = rig.log.put({ topic: 'orders', queueId: 1 })
+    await rig.dispatcher.drain()
+    for (const wrong of [places[1], third]) {
+      rig.queues.obtain('orders', 0).put(0, wrong?.start ?? 0, (wrong?.end ?? 0) - (wrong?.start ?? 0), 0)
+      const { messages } = await rig.reader.read({ ...ORDERS, queueOffset: 0, maxMessages: 1 })
+      expect(messages.map(message => `${message.topic}/${message.queueId}`)).toEqual(['orders/0'])
+    }
+    expect(rig.events.map(event => event.name)).toEqual(['queue-entry-mended', 'queue-entry-mended'])
+  })
+
   test('about a record that is damaged is passed over, told of once, and not looked for again', async () => {
     const rig = await rigWith(10)
     const bad = rig.log.places[4] as { start: number; end: number }
