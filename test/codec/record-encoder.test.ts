@@ -151,6 +151,34 @@ describe('an encoder', () => {
     )
   })
 
+  it('copies what the message before had too, and only that', () => {
+    const value = fc.constantFrom('a', 'ab', 'é', 'x'.repeat(23), 'x'.repeat(24), 'x'.repeat(25), 'y'.repeat(24))
+    const name = fc.constantFrom('a', 'b', 'a long name', 'é', '__CRC32#', 'PMQ_UNIT')
+    const messages = fc.array(fc.dictionary(name, value, { maxKeys: 5 }), { maxLength: 30 })
+    fc.assert(
+      fc.property(messages, sequence => {
+        for (const given of sequence.flatMap(one => [one, one, { ...one }])) {
+          const stored = decodeRecord(encode({ ...ORDINARY, properties: given })).properties
+          const { '__CRC32#': _stale, PMQ_UNIT: _place, ...expected } = given
+          expect({ ...stored, '__CRC32#': undefined }).toEqual(expected)
+        }
+      }),
+    )
+  })
+
+  it('writes more properties than it compares with those before', () => {
+    const many = Object.fromEntries(Array.from({ length: 100 }, (_, i) => [`name-${i}`, `value-${i % 3}`]))
+    for (const given of [many, many, { other: 'x', ...many }, many]) {
+      expect(decodeRecord(encode({ ...ORDINARY, properties: given })).properties).toMatchObject(given)
+    }
+  })
+
+  it('takes only properties of the object itself', () => {
+    const inherited = Object.create({ inherited: 'x' }, { own: { value: 'y', enumerable: true } })
+    const stored = decodeRecord(encodeOne({ ...ORDINARY, properties: inherited }, { recordCrc: false }))
+    expect(stored.properties).toEqual({ own: 'y' })
+  })
+
   it('says the size before it writes, and writes nothing beyond', () => {
     const fields = { ...ORDINARY, properties: { TAGS: 'a', 漢字: 'ü' } }
     const sizeBytes = encoder.prepare(fields)
