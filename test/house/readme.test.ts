@@ -82,3 +82,13 @@ describe('README.md', () => {
     })
   })
 })
+
+describe('docs/format.md', () => {
+  it('names source files that are there', () => {
+    const text = readFileSync(join(REPOSITORY, 'docs/format.md'), 'utf8')
+    const names = [...text.matchAll(/`([a-z0-9/-]+\.ts)`/g)].map(([, name]) => name as string)
+    expect(names.length).toBeGreaterThan(15)
+    const pathOf = (name: string): string => join(REPOSITORY, name.includes('/') ? name : `src/codec/${name}`)
+    expect(names.filter(name => !existsSync(pathOf(name)))).toEqual([])
+  })
+})
