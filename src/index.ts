@@ -1,6 +1,8 @@
 /** The public names, and nothing else. The one barrel. */
 export type { ErrorCode } from './base/errors.ts'
 export { ERROR_CODES, PocketMQError } from './base/errors.ts'
+export type { Health, OffsetTarget, PurgeResult, QueryOptions, TopicRoute } from './messaging/admin.ts'
+export { Admin } from './messaging/admin.ts'
 export type {
   ConsumerCloseOptions,
   GroupConsumerOptions,
@@ -16,6 +18,8 @@ export type {
   TailOptions,
 } from './messaging/consumer-options.ts'
 export { ConsumeResult } from './messaging/consumer-options.ts'
+export type { GroupProgress, GroupView, MemberView, QueueProgress, ResetOffsetResult } from './messaging/core-types.ts'
+export type { DeadLetterFilter, RedriveResult } from './messaging/dead-letters.ts'
 export type { EventListener, EventName, MessagingEvents } from './messaging/events.ts'
 export { MessageView } from './messaging/message-view.ts'
 export type { Message } from './messaging/outgoing-message.ts'

@@ -164,6 +164,12 @@ export class DelayLevels implements ReplayPart {
     await this.#saving
   }
 
+  /** How far each level is delivered, on the device when it resolves. */
+  async save(): Promise<void> {
+    await this.#saving
+    if (this.#levels.size > 0) await this.#save()
+  }
+
   /** At a clean close: both files say how far each level is delivered. */
   async saveAtClose(): Promise<void> {
     if (this.#levels.size === 0) return

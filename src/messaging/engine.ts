@@ -131,6 +131,15 @@ function storeError(details: Readonly<Record<string, unknown>>): Error {
   return new Error(`${String(details.operation ?? details.code ?? '')}: ${String(details.message ?? 'failed')}`)
 }
 
+/** Writes what a copy of the live folder should have, besides the log. */
+export async function saveForSnapshot({ topics, offsets, levels, timers, transactions }: Engine): Promise<void> {
+  await topics.saved()
+  await transactions.saveOffsets()
+  await levels.save()
+  await timers.save()
+  await offsets.saveJson()
+}
+
 /** Ends the loops and writes what a clean close promises. The store itself stays open. */
 export async function closeEngine(engine: Engine): Promise<void> {
   const { store, levels, timers, transactions, delivery, offsets, topics, alarms, wallAlarms, clients } = engine

@@ -6,6 +6,7 @@ import { asError, isErrorNamed, PocketMQError } from '../base/errors.ts'
 import { resolveSettings } from '../base/settings-table.ts'
 import type { RecoveryReport, StoreOptions } from '../store/message-store.ts'
 import { MessageStore } from '../store/message-store.ts'
+import { Admin } from './admin.ts'
 import { BodyCompressor } from './body-compressor.ts'
 import { newClientId } from './client-id.ts'
 import type {
@@ -41,6 +42,8 @@ export type CloseOptions = {
 
 /** A message queue in a folder. */
 export class PocketMQ {
+  /** Topics, groups, single messages, and the folder as a whole. */
+  readonly admin: Admin
   readonly #engine: Engine
   readonly #consumers: Consumers
   readonly #producers = new Set<Producer>()
@@ -48,6 +51,7 @@ export class PocketMQ {
 
   private constructor(engine: Engine) {
     this.#engine = engine
+    this.admin = new Admin(engine)
     const { store, delivery, alarms, events, settings } = engine
     const { random } = settings
     const connectionId = newClientId(random)

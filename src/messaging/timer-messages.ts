@@ -194,6 +194,12 @@ export class TimerMessages implements ReplayPart {
     await this.#saving
   }
 
+  /** What waits, on the device when it resolves. */
+  async save(): Promise<void> {
+    await this.#saving
+    if (this.#next > 0) await this.#saveWhenFlushed()
+  }
+
   /** At a clean close, with everything dispatched: exactly what waits, for us and for a broker. */
   async saveAtClose(): Promise<void> {
     const range = this.#store.queueRange(TIMER_TOPIC, 0)
