@@ -23,10 +23,19 @@ import { SCHEDULE_TOPIC } from './topics.ts'
 /** What delay levels are made of. */
 export type DelayLevelParts = {
   readonly store: MessageStore
-  /** By the wall clock. */
+  /** By the wall clock, and by the monotonic one: a delay is over by whichever shows it first. */
+  readonly wallAlarms: Alarms
   readonly alarms: Alarms
   readonly events: Events
   readonly delivery: DelayedDelivery
+}
+
+/** A message that waits: when it is due by each clock, and where it lies. */
+type Head = {
+  readonly queueOffset: number
+  readonly dueMs: number
+  readonly dueMonotonicMs: number
+  readonly physicalOffset: number
 }
 
 /** One level's queue. */
@@ -34,8 +43,9 @@ type Level = {
   readonly queueId: number
   /** Everything below is delivered. */
   next: number
-  /** The message at `next`: when it is due, and where it lies. */
-  head: { readonly queueOffset: number; readonly dueMs: number; readonly physicalOffset: number } | undefined
+  /** The message at `next`, once it was looked at. */
+  head: Head | undefined
+  wallAlarm: Alarm | undefined
   alarm: Alarm | undefined
   running: Promise<void> | undefined
   /** Something came while the loop was running. */
@@ -93,6 +103,8 @@ export class DelayLevels implements ReplayPart {
     const isOurs = own?.hashes.includes(levels.#jsonHash) === true
     // A broker was here: it went on from its JSON, and what it delivered carries no mark of ours.
     if (isOurs) levels.replayFrom = own.appliedTo
+    // Neither file was ever written: what is delivered shows in the log alone.
+    else if (own === undefined && json === undefined) levels.replayFrom = await firstParked(parts.store)
     for (const range of parts.store.queues()) {
       if (range.topic !== SCHEDULE_TOPIC) continue
       const stored = isOurs ? own.levels[range.queueId + 1] : json?.file.offsets.get(range.queueId + 1)
@@ -158,6 +170,7 @@ export class DelayLevels implements ReplayPart {
     this.#stop.abort()
     this.#parts.alarms.cancel(this.#saveAlarm)
     for (const level of this.#levels.values()) {
+      this.#parts.wallAlarms.cancel(level.wallAlarm)
       this.#parts.alarms.cancel(level.alarm)
       await level.running
     }
@@ -181,7 +194,15 @@ export class DelayLevels implements ReplayPart {
   #level(queueId: number): Level {
     let level = this.#levels.get(queueId)
     if (level === undefined) {
-      level = { queueId, next: 0, head: undefined, alarm: undefined, running: undefined, isStale: false }
+      level = {
+        queueId,
+        next: 0,
+        head: undefined,
+        wallAlarm: undefined,
+        alarm: undefined,
+        running: undefined,
+        isStale: false,
+      }
       this.#levels.set(queueId, level)
     }
     return level
@@ -223,11 +244,7 @@ export class DelayLevels implements ReplayPart {
     const from = level.next
     const result = await this.#read(level.queueId, from)
     for (const message of result.messages) {
-      const dueMs = this.#dueMsOf(level, message)
-      if (dueMs > this.#store.clock.nowMs()) {
-        level.alarm = this.#parts.alarms.at(dueMs, () => this.#wake(level))
-        return false
-      }
+      if (!this.#isDue(level, message)) return false
       await this.#deliverOne(level, message, signal)
     }
     if (result.messages.length === 0) level.next = Math.max(level.next, result.nextQueueOffset)
@@ -252,16 +269,28 @@ export class DelayLevels implements ReplayPart {
   }
 
   /**
-   * When a message is due. A clock that stepped back must not hold it longer than its level says, counted from the first look
-   * at it: never early, and never late by more than the step.
+   * Whether the head's time has come. A wall clock that stepped back must not hold it longer than its level says, counted from the
+   * first look at it; one that went ahead, or a laptop that slept, ends the wait.
    */
-  #dueMsOf(level: Level, message: StoredMessage): number {
+  #isDue(level: Level, message: StoredMessage): boolean {
+    const { wallAlarms, alarms } = this.#parts
+    level.head = this.#headOf(level, message)
+    const { dueMs, dueMonotonicMs } = level.head
+    if (wallAlarms.nowMs() >= dueMs || alarms.nowMs() >= dueMonotonicMs) return true
+    wallAlarms.cancel(level.wallAlarm)
+    alarms.cancel(level.alarm)
+    level.wallAlarm = wallAlarms.at(dueMs, () => this.#wake(level))
+    level.alarm = alarms.at(dueMonotonicMs, () => this.#wake(level))
+    return false
+  }
+
+  #headOf(level: Level, message: StoredMessage): Head {
     const { queueOffset, physicalOffset } = message
-    if (level.head?.queueOffset === queueOffset) return level.head.dueMs
-    const delayMs = DELAY_LEVELS_MS[level.queueId] ?? 0
-    const dueMs = Math.min(message.tagsCode, this.#store.clock.nowMs() + delayMs)
-    level.head = { queueOffset, dueMs, physicalOffset }
-    return dueMs
+    if (level.head?.queueOffset === queueOffset) return level.head
+    const { wallAlarms, alarms } = this.#parts
+    const nowMs = wallAlarms.nowMs()
+    const dueMs = Math.min(message.tagsCode, nowMs + (DELAY_LEVELS_MS[level.queueId] ?? 0))
+    return { queueOffset, dueMs, dueMonotonicMs: alarms.nowMs() + (dueMs - nowMs), physicalOffset }
   }
 
   #saveLater(): void {
@@ -294,6 +323,18 @@ export class DelayLevels implements ReplayPart {
     await this.#store.smallFiles.save(JSON_FILE, json)
     this.#jsonHash = hash
   }
+}
+
+/** Where the oldest parked record lies; undefined where there is none. */
+async function firstParked(store: MessageStore): Promise<number | undefined> {
+  let first: number | undefined
+  for (const { topic, queueId, minQueueOffset: queueOffset } of store.queues()) {
+    if (topic !== SCHEDULE_TOPIC) continue
+    const { messages } = await store.read({ topic, queueId, queueOffset, maxMessages: 1 })
+    const at = messages[0]?.physicalOffset
+    if (at !== undefined) first = Math.min(first ?? at, at)
+  }
+  return first
 }
 
 function hashOf(bytes: Uint8Array): string {

@@ -93,13 +93,21 @@ async function openGround(store: MessageStore, settings: MessagingSettings): Pro
   return { store, settings, events, topics, wallAlarms, alarms, offsets, clients: new Clients() }
 }
 
-async function openLoops({ store, settings, events, topics, wallAlarms, offsets, clients }: Ground): Promise<Loops> {
-  const alarms = wallAlarms
+async function openLoops({
+  store,
+  settings,
+  events,
+  topics,
+  wallAlarms,
+  alarms,
+  offsets,
+  clients,
+}: Ground): Promise<Loops> {
   const delivery = new DelayedDelivery(store, topics)
-  const levels = await DelayLevels.open({ store, alarms, events, delivery })
+  const levels = await DelayLevels.open({ store, wallAlarms, alarms, events, delivery })
   const { brokerName, pendingTimersMax: pendingMax } = settings
-  const timers = await TimerMessages.open({ store, alarms, events, delivery, brokerName, pendingMax })
-  const transactions = await Transactions.open({ store, topics, alarms, events, settings, offsets, clients })
+  const timers = await TimerMessages.open({ store, wallAlarms, events, delivery, brokerName, pendingMax })
+  const transactions = await Transactions.open({ store, topics, wallAlarms, events, settings, offsets, clients })
   return { levels, timers, transactions }
 }
 

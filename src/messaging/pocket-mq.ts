@@ -16,6 +16,7 @@ import type {
   TailOptions,
 } from './consumer-options.ts'
 import { Consumers } from './consumers.ts'
+import type { DeliveryCore } from './delivery-core.ts'
 import type { Engine } from './engine.ts'
 import { closeEngine, openEngine } from './engine.ts'
 import type { EventListener, EventName } from './events.ts'
@@ -23,6 +24,7 @@ import { checkGroupName } from './limits.ts'
 import type { MessageView } from './message-view.ts'
 import { Producer } from './producer.ts'
 import type { ProducerOptions } from './producer-options.ts'
+import type { ProducingCore } from './producing-core.ts'
 import type { PullConsumer } from './pull-consumer.ts'
 import type { PushConsumer } from './push-consumer.ts'
 import type { MessagingOptions, ProducerSettings } from './settings.ts'
@@ -96,6 +98,11 @@ export class PocketMQ {
   /** The engine below, for those who want it without messaging. Do not close it. */
   get store(): MessageStore {
     return this.#engine.store
+  }
+
+  /** The service under the client objects: plain values in and out. For adapters, as a network protocol is one. */
+  get core(): { readonly producing: ProducingCore; readonly delivery: DeliveryCore } {
+    return { producing: this.#engine.core, delivery: this.#engine.delivery }
   }
 
   /** Something to send with. Close it when its part of the program ends; `close` of the queue does it too. */

@@ -38,8 +38,7 @@ import { TIMER_TOPIC } from './topics.ts'
 /** What timer messages are made of. */
 export type TimerParts = {
   readonly store: MessageStore
-  /** By the wall clock. */
-  readonly alarms: Alarms
+  readonly wallAlarms: Alarms
   readonly events: Events
   readonly delivery: DelayedDelivery
   readonly brokerName: string
@@ -188,7 +187,7 @@ export class TimerMessages implements ReplayPart {
   /** Delivers nothing more; resolves when the loop has ended. */
   async stop(): Promise<void> {
     this.#stop.abort()
-    this.#parts.alarms.cancel(this.#alarm)
+    this.#parts.wallAlarms.cancel(this.#alarm)
     this.#wakeRoomWaiters()
     await this.#running
     await this.#saving
@@ -335,8 +334,8 @@ export class TimerMessages implements ReplayPart {
     if (this.#running !== undefined || this.#stop.signal.aborted) return
     const dueMs = this.#pending.nextDueMs
     if (this.#alarm !== undefined && this.#alarm.index >= 0 && this.#alarm.atMs === dueMs) return
-    this.#parts.alarms.cancel(this.#alarm)
-    this.#alarm = this.#parts.alarms.at(dueMs, () => {
+    this.#parts.wallAlarms.cancel(this.#alarm)
+    this.#alarm = this.#parts.wallAlarms.at(dueMs, () => {
       this.#running = this.#deliverDue().finally(() => {
         this.#running = undefined
         this.#setAlarm()

@@ -25,8 +25,7 @@ import { GIVE_UP_TOPIC, HALF_TOPIC, OP_TOPIC } from './topics.ts'
 export type TransactionParts = {
   readonly store: MessageStore
   readonly topics: Topics
-  /** By the wall clock. */
-  readonly alarms: Alarms
+  readonly wallAlarms: Alarms
   readonly events: Events
   readonly settings: Pick<
     MessagingSettings,
@@ -154,7 +153,7 @@ export class Transactions {
   /** Asks nobody any more; resolves when what is on its way is done. */
   async stop(): Promise<void> {
     this.#isStopped = true
-    for (const half of this.#halves.all()) this.#parts.alarms.cancel(half.alarm)
+    for (const half of this.#halves.all()) this.#parts.wallAlarms.cancel(half.alarm)
     while (this.#work.size > 0) await Promise.allSettled(this.#work)
   }
 
@@ -232,7 +231,7 @@ export class Transactions {
   }
 
   #forget(half: Half, as: Resolution | 'given-up'): void {
-    this.#parts.alarms.cancel(half.alarm)
+    this.#parts.wallAlarms.cancel(half.alarm)
     this.#halves.remove(half)
     this.#durabilities.delete(half.transactionId)
     this.#settled.set(half.transactionId, as)
@@ -245,8 +244,8 @@ export class Transactions {
 
   #setAlarm(half: Half): void {
     if (this.#isStopped) return
-    this.#parts.alarms.cancel(half.alarm)
-    half.alarm = this.#parts.alarms.at(half.checkAtMs, () => this.#run(() => this.#check(half)))
+    this.#parts.wallAlarms.cancel(half.alarm)
+    half.alarm = this.#parts.wallAlarms.at(half.checkAtMs, () => this.#run(() => this.#check(half)))
   }
 
   async #check(half: Half): Promise<void> {
@@ -258,7 +257,9 @@ export class Transactions {
     if (ids.length === 0) {
       // Kept for as long as it takes: nobody who could know has said anything.
       half.checkAtMs = Math.min(half.checkAtMs, this.#store.clock.nowMs())
-      half.alarm = this.#parts.alarms.in(settings.transactionCheckIntervalMs, () => this.#run(() => this.#check(half)))
+      half.alarm = this.#parts.wallAlarms.in(settings.transactionCheckIntervalMs, () =>
+        this.#run(() => this.#check(half)),
+      )
       events.emit('transaction-no-checker', { producerGroup, transactionId, messageId: transactionId })
       return
     }
@@ -307,7 +308,7 @@ export class Transactions {
   #saveOffsetsLater(): void {
     if (this.#isSavingDue || this.#isStopped) return
     this.#isSavingDue = true
-    this.#parts.alarms.in(OFFSETS_INTERVAL_MS, () => {
+    this.#parts.wallAlarms.in(OFFSETS_INTERVAL_MS, () => {
       this.#isSavingDue = false
       this.#run(() => this.saveOffsets())
     })
