@@ -28,6 +28,8 @@ export type IndexAuditParts = {
   readonly logMinOffset: number
   /** Keys of records before this place are on disk; later ones may be only on their way. */
   readonly writtenTo: number
+  /** The folder was closed. If not, header, slots and chains of the newest file may be on their way; recovery makes them anew. */
+  readonly isClean: boolean
   readonly findings: Findings
 }
 
@@ -89,7 +91,7 @@ export class IndexAudit {
       const stat = await parts.fileSystem.stat(`${parts.dir}/index/${name}`)
       if (stat === undefined) continue
       if (stat.sizeBytes === fileBytes) names.push(name)
-      else if (parts.isSizeKnown)
+      else if (parts.isSizeKnown && parts.isClean)
         parts.findings.add(`index/${name}`, undefined, `${fileBytes} bytes`, `${stat.sizeBytes} bytes`)
     }
     return new IndexAudit(parts, names.sort())
@@ -184,6 +186,11 @@ export class IndexAudit {
     const { name, file, header, table, usedSlots, last } = current
     const { findings, sizes } = this.#parts
     const path = `index/${name}`
+    if (!this.#isSettled()) {
+      await file.close()
+      this.#current = undefined
+      return
+    }
     if (header.usedSlots !== usedSlots) findings.add(path, 32, `${usedSlots} used slots`, `${header.usedSlots}`)
     if (last !== undefined && header.endPhysicalOffset !== last.physicalOffset) {
       findings.add(path, 24, `endPhysicalOffset ${last.physicalOffset}`, `${header.endPhysicalOffset}`)
@@ -205,7 +212,7 @@ export class IndexAudit {
   #goThrough(current: Current, entry: IndexEntry | undefined, record: IndexedRecord | undefined): void {
     const { findings } = this.#parts
     if (entry === undefined) {
-      findings.add(this.#path(), this.#position(), 'an index entry', 'no entry can have these values')
+      if (this.#isSettled()) findings.add(this.#path(), this.#position(), 'an index entry', 'no entry can be this')
       this.#next++
       return
     }
@@ -229,6 +236,11 @@ export class IndexAudit {
     findings.add(this.#path(), undefined, `${count} more keys of the record at ${physicalOffset}`, 'none')
   }
 
+  /** Whether nobody may be changing the file, or have been cut short while he did. */
+  #isSettled(): boolean {
+    return this.#parts.isClean || this.#names.length > 0
+  }
+
   #isEntryAtHand(): boolean {
     return this.#next < this.#bytesFrom + this.#bytes.length / INDEX_ENTRY_BYTES
   }
@@ -238,11 +250,12 @@ export class IndexAudit {
     const { findings, sizes } = this.#parts
     const slot = entry.keyHash % sizes.slots
     const before = current.table[slot] as number
-    if (entry.previousEntry !== before) {
+    if (entry.previousEntry !== before && this.#isSettled()) {
       findings.add(this.#path(), this.#position(), `previous entry ${before}`, `${entry.previousEntry}`)
     }
     if (before === 0) current.usedSlots++
-    if (this.#next === INDEX_FIRST_ENTRY && current.header.beginPhysicalOffset !== entry.physicalOffset) {
+    const isFirst = this.#next === INDEX_FIRST_ENTRY && this.#isSettled()
+    if (isFirst && current.header.beginPhysicalOffset !== entry.physicalOffset) {
       findings.add(
         this.#path(),
         16,
@@ -266,6 +279,7 @@ export class IndexAudit {
   #checkTimes({ header }: Current, entry: IndexEntry, { storeTimestamp, isForeign }: IndexedRecord): void {
     const { findings } = this.#parts
     const number = this.#next - 1
+    if (!this.#isSettled()) return
     const seconds = indexSeconds(header.beginTimestamp, storeTimestamp)
     // RocketMQ counts the first entry of a file from the end of the file before it.
     const isCounted = number > INDEX_FIRST_ENTRY || !isForeign

@@ -27,6 +27,8 @@ export type QueueAuditParts = {
   readonly writtenTo: number
   /** Where the audited log ends: entries beyond are somebody's who goes on writing. */
   readonly end: number
+  /** The folder was closed. If not, a file may be cut off while it was made, or hold what nobody asked for yet. */
+  readonly isClean: boolean
   readonly findings: Findings
 }
 
@@ -151,7 +153,7 @@ export class QueueAudit {
         )
       }
       const last = queue.files.at(-1)
-      if (last !== undefined && last > 0 && last >= queue.next && queue.first >= 0) {
+      if (this.#parts.isClean && last !== undefined && last > 0 && last >= queue.next && queue.first >= 0) {
         this.#parts.findings.add(this.#path(queue, last), undefined, 'a file with an entry', 'an empty last file')
       }
     }
@@ -182,7 +184,7 @@ export class QueueAudit {
       }
       files.push(position / CONSUME_QUEUE_ENTRY_BYTES)
       const stat = await fileSystem.stat(`${dir}/${path}`)
-      if (stat !== undefined && stat.sizeBytes !== fileBytes) {
+      if (stat !== undefined && stat.sizeBytes !== fileBytes && this.#parts.isClean) {
         findings.add(path, Math.min(stat.sizeBytes, fileBytes), `${fileBytes} bytes`, `${stat.sizeBytes} bytes`)
       }
     }

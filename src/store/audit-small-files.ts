@@ -63,7 +63,8 @@ export async function auditSmallFiles(parts: SmallFilesAuditParts, hashes: Remem
 async function auditCheckpoint(parts: SmallFilesAuditParts, sha256: string | undefined): Promise<void> {
   const { findings, end, lastStoreTimestamp } = parts
   const bytes = await readWhole(parts.fileSystem, `${parts.dir}/${CHECKPOINT}`)
-  if (bytes === undefined) return
+  // Cut short while it was made, it is missing.
+  if (bytes === undefined || (bytes.length === 0 && !parts.isClean)) return
   const checkpoint = attempt(findings, CHECKPOINT, () => decodeCheckpoint(bytes))
   if (checkpoint === undefined) return
   const { physicMessageTimestamp, logicsMessageTimestamp, indexMessageTimestamp, logicsPhysicalOffset } = checkpoint

@@ -20,9 +20,10 @@ import type { StoreState } from '../codec/state-page.ts'
 import type { FileSystem, StoreFile } from '../files/file-system.ts'
 
 /** What the files tell. */
-export type FoundIndexSizes = { readonly hasFiles: boolean; readonly sizes: IndexSizes | undefined }
+export type FoundIndexSizes = { readonly files: readonly IndexFileFacts[]; readonly sizes: IndexSizes | undefined }
 
-type IndexFileFacts = { readonly path: string; readonly sizeBytes: number }
+/** One index file as it lies there. */
+export type IndexFileFacts = { readonly path: string; readonly sizeBytes: number }
 
 /** RocketMQ's defaults, and ours. */
 const USUAL_SIZES: readonly IndexSizes[] = [
@@ -47,14 +48,14 @@ export async function findIndexSizes(
   const longest = Math.max(0, ...files.map(file => file.sizeBytes))
   const remembered = { slots: state?.indexSlots ?? 0, entries: state?.indexEntries ?? 0 }
   const isRemembered = remembered.slots > 0 && remembered.entries > 0
-  if (files.length === 0) return { hasFiles: false, sizes: isRemembered ? remembered : undefined }
-  if (isRemembered && indexFileBytes(remembered) >= longest) return { hasFiles: true, sizes: remembered }
+  if (files.length === 0) return { files, sizes: isRemembered ? remembered : undefined }
+  if (isRemembered && indexFileBytes(remembered) >= longest) return { files, sizes: remembered }
   const whole = files.filter(file => file.sizeBytes === longest).sort((a, b) => (a.path < b.path ? -1 : 1))
   for (const { path } of whole) {
     const sizes = await withFile(fileSystem, path, file => solve(file, longest))
-    if (sizes !== undefined) return { hasFiles: true, sizes }
+    if (sizes !== undefined) return { files, sizes }
   }
-  return { hasFiles: true, sizes: undefined }
+  return { files, sizes: undefined }
 }
 
 async function withFile<T>(fileSystem: FileSystem, path: string, work: (file: StoreFile) => Promise<T>): Promise<T> {

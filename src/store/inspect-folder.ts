@@ -11,6 +11,7 @@ import type { StoreState } from '../codec/state-page.ts'
 import type { FileSystem } from '../files/file-system.ts'
 import { parseSegmentName } from '../files/segment-names.ts'
 import { readAbortFile } from './abort-file.ts'
+import type { IndexFileFacts } from './index-sizes.ts'
 import { findIndexSizes } from './index-sizes.ts'
 
 /** One commit-log file as it lies there. */
@@ -25,7 +26,7 @@ export type FolderFacts = {
   readonly consumeQueueEntries: number | undefined
   readonly indexSizes: IndexSizes | undefined
   readonly hasConsumeQueues: boolean
-  readonly hasIndex: boolean
+  readonly indexFiles: readonly IndexFileFacts[]
   /** There are index files whose sizes cannot be told: keys are answered by a scan of the log. */
   readonly isIndexUnknown: boolean
   /** The last owner did not close the folder. */
@@ -90,8 +91,8 @@ export async function inspectFolder(
     consumeQueueEntries: queueEntriesOf(queues, state?.consumeQueueEntries),
     indexSizes: index.sizes,
     hasConsumeQueues: queues.hasFiles,
-    hasIndex: index.hasFiles,
-    isIndexUnknown: index.hasFiles && index.sizes === undefined,
+    indexFiles: index.files,
+    isIndexUnknown: index.files.length > 0 && index.sizes === undefined,
     isAborted: abort !== 'none',
     isAbortForeign: abort === 'foreign',
     notes,

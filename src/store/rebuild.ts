@@ -72,7 +72,11 @@ export async function rebuildFromLog(parts: RecoveryParts, plan: RecoveryPlan): 
     }
   }
   const end = await wholeUnitsEnd(parts, plan, walk.position, progress.lastStart)
-  if (end < walk.position) await index.dropFrom(end)
+  if (end < walk.position && !parts.isReadOnly) {
+    // What is cut is looked for in the files.
+    await index.flush()
+    await index.dropFrom(end)
+  }
   const { redispatched, lastStoreTimestamp, damaged, foreignFrom } = progress
   const notes = end < walk.position ? [`an append unit at ${end} was not whole and is cut`] : []
   return { end, scannedBytes: walk.position - plan.from, redispatched, damaged, lastStoreTimestamp, foreignFrom, notes }

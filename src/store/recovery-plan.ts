@@ -102,7 +102,7 @@ async function isUntouched(parts: RecoveryParts, notes: string[]): Promise<boole
     return false
   }
   if (!isEmpty && (await isIndexLost(parts))) {
-    notes.push('the index is missing and is built anew')
+    notes.push('the index is missing or damaged and is built anew')
     return false
   }
   if (await isZeroAt(log, state.written)) return true
@@ -117,15 +117,17 @@ async function isZeroAt(log: CommitLog, physicalOffset: number): Promise<boolean
   return head.every(byte => byte === 0)
 }
 
-/** Whether there is no index file although the log's first record has a key. */
-async function isIndexLost({ log, facts }: RecoveryParts): Promise<boolean> {
-  if (facts.hasIndex) return false
+/** Whether index files are missing although the log's first record has a key, or are there and cannot be read. */
+async function isIndexLost({ log, facts, index, loaded, isReadOnly }: RecoveryParts): Promise<boolean> {
+  // Without them a reader looks through the log; that is no reason to do it before anybody asks.
+  if (isReadOnly && index.hasUnusableFiles) return false
+  if (facts.indexFiles.length > 0) return loaded.state !== undefined && index.hasUnusableFiles
   const walk = await walkOneStep(log, log.minOffset)
   if (walk === undefined) return false
   const { bytes, propertiesStart, propertiesBytes } = walk.cursor
   const scan = new DispatchScan()
   scan.scan(bytes, propertiesStart, propertiesStart + propertiesBytes, 0)
-  return scan.keyCount > 0 || scan.hasUniqueKey
+  return scan.hasUniqueKey || scan.keyCount > 0
 }
 
 /**

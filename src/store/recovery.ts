@@ -5,6 +5,7 @@
  * of it, put everything on the device, say so in the state. Each step may be repeated from the start.
  */
 import { assert } from '../base/assert.ts'
+import { indexFileBytes } from '../codec/index-layout.ts'
 import type { PhysicalRange, Tombstone } from '../codec/state-lists.ts'
 import type { StoreState } from '../codec/state-page.ts'
 import { createAbortFile } from './abort-file.ts'
@@ -74,8 +75,24 @@ async function agreeOnEnd(parts: RecoveryParts, plan: RecoveryPlan, end: number,
   await flushLog(fileSystem, log, `${dir}/commitlog`, isOwn ? plan.wholeTo : log.minOffset, end)
   await queues.cutAt(end)
   await queues.flush()
+  await removeOtherIndexFiles(parts, notes)
   await index.flush()
   return truncatedBytes
+}
+
+/** Index files of other lengths than ours, in a folder whose index we made: their keys are in the new ones. */
+async function removeOtherIndexFiles(parts: RecoveryParts, notes: string[]): Promise<void> {
+  const { facts, index, loaded, fileSystem, dir } = parts
+  const fileBytes = indexFileBytes(index.sizes)
+  const others = loaded.state === undefined ? [] : facts.indexFiles.filter(file => file.sizeBytes !== fileBytes)
+  for (const { path } of others) {
+    // The index may have made a new file of that name meanwhile.
+    const stat = await fileSystem.stat(path)
+    if (stat === undefined || stat.sizeBytes === fileBytes) continue
+    await fileSystem.remove(path)
+    await fileSystem.flushFolder(`${dir}/index`)
+    notes.push(`${path} had another length than an index file has; its keys were indexed again`)
+  }
 }
 
 /** A folder as we closed it. */

@@ -111,7 +111,7 @@ export async function verifyStore(parts: StoreParts, options: VerifyOptions = {}
   const bounds = await boundsOf(parts)
   const { end, writtenTo } = bounds
   const logMinOffset = log.minOffset
-  const shared = { fileSystem, dir, logMinOffset, writtenTo, findings }
+  const shared = { fileSystem, dir, logMinOffset, writtenTo, findings, isClean: bounds.isClean }
   const queueAudit = await QueueAudit.open({ ...shared, entriesPerFile: queues.entriesPerFile, end })
   const indexAudit = await IndexAudit.open({ ...shared, sizes: index.sizes, isSizeKnown: bounds.isOurs })
   const isForeign = (physicalOffset: number): boolean => parts.checks(physicalOffset).record === 'ignore'
