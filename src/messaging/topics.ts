@@ -137,7 +137,7 @@ export class Topics {
   /** In `topics.json`, durably, when it resolves. @throws INVALID_ARGUMENT, TOPIC_EXISTS where it exists with other settings */
   async create(options: CreateTopicOptions): Promise<TopicConfig> {
     checkUserTopic(options.topic)
-    const created = changed(newTopic(options.topic, this.#options.topicQueues, 'MIXED'), options)
+    const created = changed(newTopic(options.topic, options.queues ?? this.#options.topicQueues, 'MIXED'), options)
     const known = this.#entries.get(options.topic)
     if (known !== undefined) {
       if (isSame(known.view, viewOf(changed(known.stored, options)))) return known.view
