@@ -21,14 +21,9 @@ export type RunOptions = {
 }
 
 /** Runs `pocketmq` with these words; `stdin` is what it reads there. */
-export async function pocketmq(
-  words: readonly string[],
-  {
-    stdin = '',
-    signal = new AbortController().signal,
-  }: { readonly stdin?: string; readonly signal?: AbortSignal } = {},
-): Promise<Ran> {
-  const stdout = new TextSink()
+export async function pocketmq(words: readonly string[], options: RunOptions = {}): Promise<Ran> {
+  const { stdin = '', signal = new AbortController().signal, onStdout } = options
+  const stdout = new TextSink(onStdout)
   const stderr = new TextSink()
   const exitCode = await runCommandLine(words, { stdin: Readable.from([Buffer.from(stdin)]), stdout, stderr }, signal)
   return {

@@ -20,8 +20,9 @@ type Options = OwnerOptions & {
 /** Messages asked for at once, and how long they are this consumer's. */
 const BATCH_MESSAGES = 32
 const INVISIBLE_MS = 300_000
-/** How long one request waits while following: an interrupt ends it at once. */
-const AWAIT_MS = 30_000
+/** How long one request waits: while following an interrupt ends it at once, else the end is seen by the group's lag. */
+const FOLLOW_AWAIT_MS = 30_000
+const AWAIT_MS = 1_000
 
 export const consumeCommand: CommandSpec<Options> = {
   usage: 'consume <dir>',
@@ -51,7 +52,7 @@ async function consumeAll(mq: PocketMQ, { options, output, signal }: Invocation<
   await using consumer = await mq.simpleConsumer({
     consumerGroup: group,
     subscriptions: { [topic]: expression },
-    awaitDuration: follow ? AWAIT_MS : 0,
+    awaitDuration: follow ? FOLLOW_AWAIT_MS : AWAIT_MS,
     orderly,
   })
   const receive = async (count: number): Promise<Awaited<ReturnType<typeof consumer.receive>>> => {
@@ -64,9 +65,16 @@ async function consumeAll(mq: PocketMQ, { options, output, signal }: Invocation<
     }
   }
   let consumed = 0
-  while (consumed < max && !signal.aborted) {
-    const messages = await receive(Math.min(BATCH_MESSAGES, max - consumed))
+  let isMore = false
+  while (
+    consumed < max &&
+    !signal.aborted &&
+    (isMore || follow || (await mq.admin.groupProgress(group)).lagMessages > 0)
+  ) {
+    const wanted = Math.min(BATCH_MESSAGES, max - consumed)
+    const messages = await receive(wanted)
     if (messages.length === 0 && !follow) break
+    isMore = messages.length === wanted
     for (const message of messages) {
       await output.line(viewLine(message))
       await consumer.ack(message)

@@ -15,4 +15,8 @@ process.stdout.on('error', error => {
   process.exit((error as NodeJS.ErrnoException).code === 'EPIPE' ? 0 : 3)
 })
 
+// Waiting for messages holds no handle of its own: an open port keeps the process until the command has ended.
+const { port1: alive } = new MessageChannel()
+alive.ref()
 process.exitCode = await runCommandLine(process.argv.slice(2), process, stop.signal)
+alive.close()
