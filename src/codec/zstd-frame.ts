@@ -1,16 +1,20 @@
 /**
- * Reads one zstd frame by fzstd, for a Node without a zstd of its own. fzstd allocates what a header asks for, so the header is
- * checked first. Multi-byte numbers of a frame are little-endian; the frame's checksum is skipped: a stored body has its own CRC.
+ * Reads one zstd frame, for a Node without a zstd of its own. Every length is checked before it is believed: the decoders on npm
+ * allocate what a header asks for, and some never end on forged tables. Numbers of a frame are little-endian; its checksum is
+ * skipped: a stored body has a CRC of its own.   RFC 8878.
  *
  * | offset | bytes | field      | meaning                                                                            |
  * | -----: | ----: | ---------- | ---------------------------------------------------------------------------------- |
  * |      0 |     4 | magic      | 0xFD2FB528                                                                         |
  * |      4 |     1 | descriptor | bits 0-1 dictionary id bytes, 2 checksum, 5 no window byte, 6-7 content size bytes |
  *
- * Then a window byte, the dictionary id and the content size, as far as the descriptor says.
+ * Then a window byte, the dictionary id and the content size, as far as the descriptor says; then blocks, each after three bytes
+ * with its size, kind and whether it is the last.
  */
-import { Decompress } from 'fzstd'
+import { BoundedOutput, OutputTooLarge } from './bounded-output.ts'
 import { layoutBytes, offsetsOf } from './layout.ts'
+import { ZstdDamage } from './zstd-bits.ts'
+import { ZSTD_BLOCK_BYTES_MAX, ZstdBlocks } from './zstd-block.ts'
 
 export const ZSTD_FRAME_LAYOUT = [
   { offset: 0, bytes: 4, field: 'magic' },
@@ -20,78 +24,59 @@ export const ZSTD_FRAME_LAYOUT = [
 const AT = offsetsOf(ZSTD_FRAME_LAYOUT)
 const MAGIC = 0xfd2fb528
 const TWO_32 = 2 ** 32
+const CHECKSUM_FLAG = 0x04
+const RESERVED_FLAG = 0x08
+const SINGLE_SEGMENT_FLAG = 0x20
+const CHECKSUM_BYTES = 4
+const BLOCK_HEAD_BYTES = 3
 
-/** A block holds no more, packed or unpacked. */
-const BLOCK_BYTES_MAX = 128 * 1024
-/** What the window byte's exponent counts from. */
-const WINDOW_EXPONENT_BASE = 10
-/** A window smaller than a block would make blocks smaller, too. */
-const WINDOW_EXPONENT_MIN = 17
-/** The kind of a block that is one byte, repeated. */
-const REPEATED_BYTE = 1
+/** Kinds of blocks. */
+const RAW = 0
+const ONE_BYTE = 1
+const COMPRESSED = 2
 
 /** What is wrong with a frame. */
 export type ZstdFailure = 'damaged' | 'too-large'
 
-class TooLarge extends Error {}
-
-/** The content of exactly one frame, or why there is none. */
+/** The content of exactly one frame, or why there is none. Takes no more than about twice `bytesMax` of memory. */
 export function readZstdFrame(frame: Uint8Array, bytesMax: number): Buffer | ZstdFailure {
-  const header = readHeader(frame)
-  if (header === undefined) return 'damaged'
-  const { windowBytes, contentBytes } = header
-  if (contentBytes !== undefined && contentBytes > bytesMax) return 'too-large'
-  const pieces: Uint8Array[] = []
-  let bytes = 0
-  const decoder = new Decompress(piece => {
-    bytes += piece.length
-    if (bytes > bytesMax) throw new TooLarge()
-    pieces.push(piece)
-  })
   try {
-    decoder.push(withSmallWindow(frame, windowBytes, bytesMax), true)
+    const { contentBytes, blocksAt, hasChecksum } = readHeader(frame)
+    if (contentBytes !== undefined && contentBytes > bytesMax) return 'too-large'
+    const output = new BoundedOutput(contentBytes ?? 4 * frame.length + 64, bytesMax)
+    const end = readBlocks(frame, blocksAt, output)
+    if (end + (hasChecksum ? CHECKSUM_BYTES : 0) !== frame.length) return 'damaged'
+    return contentBytes === undefined || contentBytes === output.length ? output.content() : 'damaged'
   } catch (error) {
-    // fzstd also meets broken input as a RangeError or TypeError of its own arrays.
-    return error instanceof TooLarge ? 'too-large' : 'damaged'
+    if (error instanceof OutputTooLarge) return 'too-large'
+    if (error instanceof ZstdDamage) return 'damaged'
+    throw error
   }
-  if (contentBytes !== undefined && bytes !== contentBytes) return 'damaged'
-  return Buffer.concat(pieces, bytes)
 }
 
-type FrameHeader = { readonly windowBytes: number; readonly contentBytes: number | undefined }
+type FrameHeader = {
+  readonly contentBytes: number | undefined
+  readonly blocksAt: number
+  readonly hasChecksum: boolean
+}
 
-/** What the header says, if the bytes are one whole frame by the lengths of its blocks; else undefined. */
-function readHeader(frame: Uint8Array): FrameHeader | undefined {
+function readHeader(frame: Uint8Array): FrameHeader {
   const view = new DataView(frame.buffer, frame.byteOffset, frame.length)
   let at = layoutBytes(ZSTD_FRAME_LAYOUT)
-  if (frame.length < at + 1 || view.getUint32(AT.magic, true) !== MAGIC) return undefined
+  if (frame.length < at || view.getUint32(AT.magic, true) !== MAGIC) throw new ZstdDamage()
   const descriptor = view.getUint8(AT.descriptor)
-  const isSingleSegment = (descriptor & 0x20) !== 0
-  let windowBytes = 0
-  if (!isSingleSegment) {
-    const byte = view.getUint8(at++)
-    windowBytes = 2 ** (WINDOW_EXPONENT_BASE + (byte >> 3)) * (1 + (byte & 7) / 8)
-  }
-  at += [0, 1, 2, 4][descriptor & 3] as number
+  if ((descriptor & RESERVED_FLAG) !== 0) throw new ZstdDamage()
+  const isSingleSegment = (descriptor & SINGLE_SEGMENT_FLAG) !== 0
+  // The window is how far back a repeat may reach; all of the content is kept here, so it does not matter.
+  if (!isSingleSegment) at++
+  const dictionaryBytes = [0, 1, 2, 4][descriptor & 3] as number
   const sizeBytes = [isSingleSegment ? 1 : 0, 2, 4, 8][descriptor >> 6] as number
-  if (at + sizeBytes > frame.length) return undefined
-  const contentBytes = contentSize(view, at, sizeBytes)
-  if (isSingleSegment) windowBytes = contentBytes ?? 0
-  const end = endOfBlocks(view, at + sizeBytes)
-  if (end === undefined || end + ((descriptor & 0x04) === 0 ? 0 : 4) !== frame.length) return undefined
-  return { windowBytes, contentBytes }
-}
-
-/**
- * Level 22 asks for a window of 128 MiB whatever it packs, and a forged header for 2 GiB. No match reaches back further than the
- * content is long, so a window that holds all the content there may be does as well.
- */
-function withSmallWindow(frame: Uint8Array, windowBytes: number, bytesMax: number): Uint8Array {
-  const exponent = Math.max(WINDOW_EXPONENT_MIN, Math.ceil(Math.log2(bytesMax)))
-  if (windowBytes <= 2 ** exponent) return frame
-  const copy = Uint8Array.from(frame)
-  copy[layoutBytes(ZSTD_FRAME_LAYOUT)] = (exponent - WINDOW_EXPONENT_BASE) << 3
-  return copy
+  const blocksAt = at + dictionaryBytes + sizeBytes
+  if (blocksAt > frame.length) throw new ZstdDamage()
+  // Nobody compresses messages by a dictionary that their reader would have to know.
+  for (let i = 0; i < dictionaryBytes; i++) if (view.getUint8(at + i) !== 0) throw new ZstdDamage()
+  const contentBytes = contentSize(view, at + dictionaryBytes, sizeBytes)
+  return { contentBytes, blocksAt, hasChecksum: (descriptor & CHECKSUM_FLAG) !== 0 }
 }
 
 function contentSize(view: DataView, at: number, bytes: number): number | undefined {
@@ -102,16 +87,24 @@ function contentSize(view: DataView, at: number, bytes: number): number | undefi
   return bytes === 8 ? view.getUint32(at, true) + view.getUint32(at + 4, true) * TWO_32 : undefined
 }
 
-/** Where the last block ends: each has three bytes of header, with its size, kind and whether it is the last. */
-function endOfBlocks(view: DataView, start: number): number | undefined {
+/** Decodes all blocks. @returns where the last one ends */
+function readBlocks(frame: Uint8Array, start: number, output: BoundedOutput): number {
+  const blocks = new ZstdBlocks(output)
   let at = start
-  while (at + 3 <= view.byteLength) {
-    const header = view.getUint16(at, true) | (view.getUint8(at + 2) << 16)
-    const kind = (header >> 1) & 3
-    const bytes = header >> 3
-    if (kind === 3 || bytes > BLOCK_BYTES_MAX) return undefined
-    at += 3 + (kind === REPEATED_BYTE ? 1 : bytes)
-    if ((header & 1) !== 0) return at
+  for (;;) {
+    const [low, middle, high] = frame.subarray(at, at + BLOCK_HEAD_BYTES)
+    if (low === undefined || middle === undefined || high === undefined) throw new ZstdDamage()
+    const head = low | (middle << 8) | (high << 16)
+    const kind = (head >> 1) & 3
+    const bytes = head >> 3
+    at += BLOCK_HEAD_BYTES
+    const end = at + (kind === ONE_BYTE ? 1 : bytes)
+    if (bytes > ZSTD_BLOCK_BYTES_MAX || end > frame.length) throw new ZstdDamage()
+    if (kind === RAW) output.add(frame, at, end)
+    else if (kind === ONE_BYTE) output.fill(frame[at] as number, bytes)
+    else if (kind === COMPRESSED) blocks.decode(frame.subarray(at, end))
+    else throw new ZstdDamage()
+    at = end
+    if ((head & 1) !== 0) return at
   }
-  return undefined
 }

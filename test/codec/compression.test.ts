@@ -165,7 +165,7 @@ describe('a hostile compressed body', () => {
     expect(readZstdFrame(Buffer.from('28b52ffde0ffffffffffffff7f09000061', 'hex'), BYTES_MAX)).toBe('too-large')
   })
 
-  it.each(JAVA.filter(({ type }) => type !== 'zstd'))(
+  it.each(JAVA)(
     'with any bit of $name flipped is refused, or expands within the bound',
     ({ type, frame }) => {
       const body = Buffer.from(frame, 'hex')

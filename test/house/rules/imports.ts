@@ -29,7 +29,6 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 const PACKAGES: Readonly<Record<string, { readonly within: string; readonly files: number }>> = {
   'crc-32': { within: 'src/codec/crc.ts', files: 1 },
   lz4js: { within: 'src/codec/compression.ts', files: 1 },
-  fzstd: { within: 'src/codec/zstd-frame.ts', files: 1 },
   'mmap-io': { within: 'src/files/mmap.ts', files: 1 },
   'fs-native-extensions': { within: 'src/files/store-lock.ts', files: 1 },
   'fs-extra': { within: 'src/files/', files: Number.POSITIVE_INFINITY },
