@@ -70,6 +70,16 @@ export class StoredMessage {
     return this.#bytes.subarray(this.#start, this.#start + this.sizeBytes)
   }
 
+  /** The buffer the record lies in, perhaps with others: for whoever passes many on without an object for each. */
+  get batchBytes(): Buffer {
+    return this.#bytes
+  }
+
+  /** Where in `batchBytes` the record starts. */
+  get batchStart(): number {
+    return this.#start
+  }
+
   get magic(): number {
     return i32At(this.#bytes, this.#start + MAGIC_OFFSET)
   }

@@ -290,12 +290,12 @@ export class ConsumerGroup {
       batch = { lease, messages: [], isAgain }
       receive.batches.push(batch)
     }
-    const { queueOffset, physicalOffset, sizeBytes, reconsumeTimes } = message
+    const { queueOffset, physicalOffset, sizeBytes, reconsumeTimes, batchBytes: bytes, batchStart: start } = message
     this.leases.add(batch.lease, queueOffset)
     const failures = cursor.failures.size > 0 ? (cursor.failures.get(queueOffset) ?? 0) : 0
     const deliveryAttempt = Math.max(reconsumeTimes, failures) + 1
     if (reconsumeTimes > failures && this.options.order !== 'none') cursor.failures.set(queueOffset, reconsumeTimes)
-    batch.messages.push({ record: message.record, queueOffset, physicalOffset, sizeBytes, deliveryAttempt })
+    batch.messages.push({ bytes, start, sizeBytes, queueOffset, physicalOffset, deliveryAttempt })
     this.#waiting.gave(receive)
   }
 

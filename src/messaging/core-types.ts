@@ -182,8 +182,13 @@ export type ReceiveRequest = {
   readonly attemptId?: string
 }
 
-/** One message handed out. */
-export type ReceivedMessage = RawMessage & {
+/** One message handed out: `sizeBytes` bytes of `bytes` from `start` on, which messages read together share. */
+export type ReceivedMessage = {
+  readonly bytes: Uint8Array
+  readonly start: number
+  readonly sizeBytes: number
+  readonly queueOffset: number
+  readonly physicalOffset: number
   /** 1 the first time. */
   readonly deliveryAttempt: number
 }

@@ -140,7 +140,7 @@ function redriveCopy(message: StoredMessage, group: string): PutRecord {
 }
 
 function viewOf(message: StoredMessage): MessageView {
-  return new MessageView(message, { topic: originOf(message) })
+  return new MessageView(message, undefined, originOf(message))
 }
 
 /** The topic it was sent to first. A broker's dead letters name it as retry topic alone. */

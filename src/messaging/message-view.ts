@@ -16,13 +16,6 @@ import { isReservedProperty } from './limits.ts'
 /** Largest body a compressed one may unpack to: a bound on what hostile bytes can make of memory. */
 export const UNPACKED_BODY_BYTES_MAX: number = 64 * 1024 * 1024
 
-/** What a view has beside its record. */
-export type ViewContext = {
-  /** The topic the user knows it by. */
-  readonly topic?: string
-  readonly deliveryAttempt?: number
-}
-
 /** A message of a queue. */
 export class MessageView {
   readonly #stored: StoredMessage
@@ -32,10 +25,11 @@ export class MessageView {
   /** 1 the first time it is delivered. */
   readonly deliveryAttempt: number
 
-  constructor(stored: StoredMessage, context: ViewContext = {}) {
+  /** @param topic the one the user knows it by, where that is not the one it lies in */
+  constructor(stored: StoredMessage, deliveryAttempt: number = stored.reconsumeTimes + 1, topic?: string) {
     this.#stored = stored
-    this.#topic = context.topic
-    this.deliveryAttempt = context.deliveryAttempt ?? stored.reconsumeTimes + 1
+    this.#topic = topic
+    this.deliveryAttempt = deliveryAttempt
   }
 
   /** The id its producer gave it; the same in every retry copy. */
@@ -50,7 +44,9 @@ export class MessageView {
 
   /** For a retry: the topic it was sent to first. */
   get topic(): string {
-    return this.#topic ?? this.#stored.property(PROPERTY_RETRY_TOPIC) ?? this.#stored.topic
+    if (this.#topic !== undefined) return this.#topic
+    const { topic } = this.#stored
+    return topic.startsWith('%') ? (this.#stored.property(PROPERTY_RETRY_TOPIC) ?? topic) : topic
   }
 
   get queueId(): number {
@@ -142,23 +138,18 @@ export class MessageView {
   }
 }
 
-/** The stored record of a raw message. */
-export function storedOf(raw: RawMessage): StoredMessage {
-  const { record } = raw
-  return new StoredMessage(
-    Buffer.isBuffer(record) ? record : Buffer.from(record.buffer, record.byteOffset, record.length),
-  )
+/** A message of `tail` and `poll`. */
+export function viewOf({ record }: RawMessage): MessageView {
+  return new MessageView(new StoredMessage(bufferOf(record)))
 }
 
-/** A message of `tail`, `peek`, `poll` and queries. */
-export function viewOf(raw: RawMessage): MessageView {
-  return new MessageView(storedOf(raw))
+/** The stored record of a message that was received. */
+export function receivedRecord({ bytes, start, sizeBytes }: ReceivedMessage): StoredMessage {
+  return new StoredMessage(bufferOf(bytes), start, sizeBytes)
 }
 
-/** A message that was received. */
-export function receivedView(raw: ReceivedMessage, topic?: string): MessageView {
-  const { deliveryAttempt } = raw
-  return new MessageView(storedOf(raw), topic === undefined ? { deliveryAttempt } : { topic, deliveryAttempt })
+function bufferOf(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
 }
 
 function userProperties(all: Record<string, string>): Readonly<Record<string, string>> {

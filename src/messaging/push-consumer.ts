@@ -11,10 +11,10 @@ import { consumerContext } from './consumer-parts.ts'
 import type { PushSettings } from './consumer-settings.ts'
 import { DRAIN_MS, pushRegistration, resolvePush } from './consumer-settings.ts'
 import type { ClientContext, Outcome, ReceivedBatch, ReceivedMessage, SettleEntry } from './core-types.ts'
-import type { MessageView } from './message-view.ts'
-import { receivedView } from './message-view.ts'
+import { MessageView, receivedRecord } from './message-view.ts'
 import { TIMEOUT_RETRY_MS } from './retry-copy.ts'
-import { HandlerContext, handlerOf, handlerTimeout, isThenable, outcomeOf } from './running-handler.ts'
+import type { HandledBatch } from './running-handler.ts'
+import { handlerOf, handlerTimeout, isThenable, outcomeOf, RunningHandler, RunningHandlers } from './running-handler.ts'
 
 /** The core's own patience beyond the consumer's: it only matters where this loop is gone. */
 const LEASE_GRACE_MS = 60_000
@@ -22,20 +22,6 @@ const LEASE_GRACE_MS = 60_000
 const ORDERED_MESSAGES = 32
 /** How long the loop goes on within one turn of the event loop. */
 const TURN_MS = 5
-
-/** A batch in hand: its acknowledgements go together. */
-type Batch = { readonly queueTopic: string; readonly receipt: string; acked: number[] }
-
-type Running = {
-  readonly batch: Batch
-  readonly queueOffset: number
-  readonly message: MessageView
-  readonly context: HandlerContext
-  readonly startedMs: number
-  /** It ended, or its time was over: its result means nothing any more. */
-  isOver: boolean
-  readonly ended: (outcome: Outcome) => void
-}
 
 /** A consumer that calls a handler for every message. */
 export class PushConsumer {
@@ -47,9 +33,8 @@ export class PushConsumer {
   readonly #handler: MessageHandler
   readonly #stop = new AbortController()
   readonly #budget: TurnBudget
-  /** In the order they began. */
-  readonly #running = new Set<Running>()
-  #acked: Batch[] = []
+  readonly #running = new RunningHandlers()
+  #acked: HandledBatch[] = []
   #watch: Alarm | undefined
   #onFree: (() => void) | undefined
   #onIdle: (() => void) | undefined
@@ -125,8 +110,8 @@ export class PushConsumer {
       if (batches === undefined) return
       const startedMs = this.#parts.alarms.nowMs()
       for (const received of batches) {
-        const batch: Batch = { queueTopic: received.queueTopic, receipt: received.receipt, acked: [] }
-        for (const message of received.messages) this.#run(batch, message, startedMs, () => undefined)
+        const batch: HandledBatch = { queueTopic: received.queueTopic, receipt: received.receipt, acked: [] }
+        for (const message of received.messages) this.#run(batch, message, startedMs)
       }
       if (this.#budget.isSpent()) await nextTurn()
     }
@@ -142,7 +127,7 @@ export class PushConsumer {
   }
 
   async #inOrder({ queueTopic, receipt, messages }: ReceivedBatch): Promise<void> {
-    const batch: Batch = { queueTopic, receipt, acked: [] }
+    const batch: HandledBatch = { queueTopic, receipt, acked: [] }
     for (const [i, message] of messages.entries()) {
       const outcome = await new Promise<Outcome>(resolve => {
         this.#run(batch, message, this.#parts.alarms.nowMs(), resolve)
@@ -170,15 +155,14 @@ export class PushConsumer {
     return undefined
   }
 
-  #run(batch: Batch, raw: ReceivedMessage, startedMs: number, ended: (outcome: Outcome) => void): void {
-    const message = receivedView(raw)
-    const context = new HandlerContext()
-    const running: Running = { batch, queueOffset: raw.queueOffset, message, context, startedMs, isOver: false, ended }
+  #run(batch: HandledBatch, raw: ReceivedMessage, startedMs: number, ended?: (outcome: Outcome) => void): void {
+    const message = new MessageView(receivedRecord(raw), raw.deliveryAttempt)
+    const running = new RunningHandler(batch, raw.queueOffset, message, startedMs, ended)
     this.#running.add(running)
     this.#watch ??= this.#watchFor(running)
     let result: unknown
     try {
-      result = this.#handler(message, context)
+      result = this.#handler(message, running)
     } catch (error) {
       this.#failed(running, error)
       return
@@ -193,17 +177,17 @@ export class PushConsumer {
     }
   }
 
-  #failed(running: Running, thrown: unknown): void {
+  #failed(running: RunningHandler, thrown: unknown): void {
     if (running.isOver) return
     const { topic, messageId, deliveryAttempt: attempt } = running.message
     this.#parts.events.emit('handler-failed', { group: this.group, topic, messageId, attempt, error: asError(thrown) })
     this.#end(running, { kind: 'retry' })
   }
 
-  #end(running: Running, outcome: Outcome): void {
+  #end(running: RunningHandler, outcome: Outcome): void {
     if (running.isOver) return
     running.isOver = true
-    this.#running.delete(running)
+    this.#running.remove(running)
     const { batch, queueOffset } = running
     if (outcome.kind === 'ack') {
       if (this.#acked.length === 0) queueMicrotask(this.#acknowledge)
@@ -212,7 +196,7 @@ export class PushConsumer {
     } else {
       this.#settle(batch, [queueOffset], outcome)
     }
-    running.ended(outcome)
+    running.ended?.(outcome)
     this.#freed()
   }
 
@@ -237,13 +221,13 @@ export class PushConsumer {
     this.#parts.core.acknowledge(this.#ctx, { group: this.group, entries })
   }
 
-  #settle({ queueTopic, receipt }: Batch, queueOffsets: readonly number[], outcome: Outcome): void {
+  #settle({ queueTopic, receipt }: HandledBatch, queueOffsets: readonly number[], outcome: Outcome): void {
     const entries: SettleEntry[] = [{ queueTopic, receipt, queueOffsets, outcome }]
     this.#parts.core.acknowledge(this.#ctx, { group: this.group, entries })
   }
 
   /** One alarm for the handler that began first: all have the same time. */
-  #watchFor({ startedMs }: Running): Alarm {
+  #watchFor({ startedMs }: RunningHandler): Alarm {
     const { alarms } = this.#parts
     const dueMs = startedMs + this.#settings.consumeTimeout
     return alarms.in(dueMs - alarms.nowMs(), () => this.#endOverdue())
@@ -253,14 +237,14 @@ export class PushConsumer {
     this.#watch = undefined
     const { consumeTimeout: afterMs } = this.#settings
     const nowMs = this.#parts.alarms.nowMs()
-    for (const running of this.#running) {
+    for (let running = this.#running.first; running !== undefined; running = this.#running.first) {
       if (running.startedMs + afterMs > nowMs) {
         this.#watch = this.#watchFor(running)
         return
       }
       const { topic, messageId } = running.message
       this.#parts.events.emit('handler-timeout', { group: this.group, topic, messageId, afterMs })
-      running.context.abort(handlerTimeout(running.message, afterMs))
+      running.abort(handlerTimeout(running.message, afterMs))
       this.#end(
         running,
         this.#settings.orderly === false ? { kind: 'retry', afterMs: TIMEOUT_RETRY_MS } : { kind: 'retry' },
@@ -275,12 +259,12 @@ export class PushConsumer {
   async #close(drainMs: number): Promise<void> {
     this.#stop.abort()
     if (this.#running.size > 0 && drainMs > 0) await this.#drained(drainMs)
-    for (const running of this.#running) {
+    for (let running = this.#running.first; running !== undefined; running = this.#running.first) {
+      this.#running.remove(running)
       running.isOver = true
-      running.context.abort(new DOMException('The consumer is closing', 'AbortError'))
-      running.ended({ kind: 'release' })
+      running.abort(new DOMException('The consumer is closing', 'AbortError'))
+      running.ended?.({ kind: 'release' })
     }
-    this.#running.clear()
     this.#freed()
     await this.#loops
     this.#parts.alarms.cancel(this.#watch)

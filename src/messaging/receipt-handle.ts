@@ -11,6 +11,11 @@ import { PocketMQError } from '../base/errors.ts'
 /** `reviveQueueId` of messages handed out in order: RocketMQ keeps no checkpoint for them. */
 export const REVIVE_QUEUE_ORDERED = 999
 
+/** Longer ones are nobody's. */
+const HANDLE_CHARS_MAX = 1024
+const DIGITS_MAX = 16
+const DIGIT_ZERO = 48
+
 /** A receipt handle, taken apart. */
 export type Receipt = {
   /** Queue offset of the first message that was handed out with this one. */
@@ -35,26 +40,40 @@ export function receiptOf(batchReceipt: string, queueOffset: number): string {
   return `${batchReceipt.slice(0, stemLength(batchReceipt))} ${queueOffset}`
 }
 
+/** Fields before the broker's name, and after it, that are numbers. */
+const NUMBERS_BEFORE_NAME = 5
+const FIELDS = 8
+
 /** @throws INVALID_RECEIPT_HANDLE for anything that is none */
 export function parseReceipt(handle: string): Receipt {
-  const fields = typeof handle === 'string' && handle.length <= 1024 ? handle.split(' ') : []
-  const brokerName = fields[5] ?? ''
-  const [startOffset, popTimeMs, invisibleMs, reviveQueueId, topicType] = fields.slice(0, 5).map(wholeNumber)
-  const [queueId, queueOffset] = fields.slice(6, 8).map(wholeNumber)
-  if (fields.length < 8 || brokerName === '' || [startOffset, popTimeMs, invisibleMs].includes(-1))
-    throw invalid(handle)
-  if ([reviveQueueId, topicType, queueId, queueOffset].includes(-1)) throw invalid(handle)
+  if (typeof handle !== 'string' || handle.length > HANDLE_CHARS_MAX) throw invalid(handle)
+  const numbers: number[] = []
+  let brokerName = ''
+  let at = 0
+  for (let field = 0; field < FIELDS; field++) {
+    const space = handle.indexOf(' ', at)
+    const end = space < 0 ? handle.length : space
+    if (field === NUMBERS_BEFORE_NAME) brokerName = handle.slice(at, end)
+    else numbers.push(wholeNumber(handle, at, end))
+    // Only the last of the eight may end the text.
+    if (space < 0 && field < FIELDS - 1) throw invalid(handle)
+    at = end + 1
+  }
+  if (brokerName === '' || numbers.includes(-1)) throw invalid(handle)
+  const [startOffset, popTimeMs, invisibleMs, reviveQueueId, topicType, queueId, queueOffset] = numbers as Numbers
   return {
-    startOffset: startOffset as number,
-    popTimeMs: popTimeMs as number,
-    invisibleMs: invisibleMs as number,
-    reviveQueueId: reviveQueueId as number,
+    startOffset,
+    popTimeMs,
+    invisibleMs,
+    reviveQueueId,
     isRetry: topicType !== 0,
     brokerName,
-    queueId: queueId as number,
-    queueOffset: queueOffset as number,
+    queueId,
+    queueOffset,
   }
 }
+
+type Numbers = [number, number, number, number, number, number, number]
 
 function receiptStem(receipt: Receipt): string {
   const { startOffset, popTimeMs, invisibleMs, reviveQueueId, isRetry, brokerName, queueId } = receipt
@@ -71,10 +90,16 @@ function stemLength(handle: string): number {
   return at
 }
 
-function wholeNumber(text: string): number {
-  if (!/^\d{1,16}$/.test(text)) return -1
-  const value = Number(text)
-  return Number.isSafeInteger(value) ? value : -1
+/** Decimal digits from `start` up to `end`; -1 where they are no safe whole number. */
+function wholeNumber(text: string, start: number, end: number): number {
+  if (end === start || end - start > DIGITS_MAX) return -1
+  let value = 0
+  for (let i = start; i < end; i++) {
+    const digit = text.charCodeAt(i) - DIGIT_ZERO
+    if (digit < 0 || digit > 9) return -1
+    value = value * 10 + digit
+  }
+  return value <= Number.MAX_SAFE_INTEGER ? value : -1
 }
 
 function invalid(handle: unknown): PocketMQError {

@@ -1,4 +1,4 @@
-/** One call of a user's handler: its signal, made only when asked for, and what its end means. */
+/** Calls of a user's handler that are under way, and what their ends mean. */
 import { PocketMQError } from '../base/errors.ts'
 import type { ListenerContext, MessageHandler, MessageListener } from './consumer-options.ts'
 import type { Outcome } from './core-types.ts'
@@ -8,11 +8,40 @@ const ACK: Outcome = { kind: 'ack' }
 const RETRY: Outcome = { kind: 'retry' }
 const DEAD: Outcome = { kind: 'dlq' }
 
-/** The context of one call. */
-export class HandlerContext implements ListenerContext {
+/** A batch in hand: what of it is acknowledged in one turn goes to the core together. */
+export type HandledBatch = { readonly queueTopic: string; readonly receipt: string; acked: number[] }
+
+/** One call of a handler; what the handler is given as its context. */
+export class RunningHandler implements ListenerContext {
+  readonly batch: HandledBatch
+  readonly queueOffset: number
+  readonly message: MessageView
+  /** Monotonic milliseconds. */
+  readonly startedMs: number
+  readonly ended: ((outcome: Outcome) => void) | undefined
+  /** It ended, or its time was over: its result means nothing any more. */
+  isOver = false
+  /** Neighbours in {@link RunningHandlers}. */
+  before: RunningHandler | undefined
+  after: RunningHandler | undefined
   #controller: AbortController | undefined
   #reason: Error | undefined
 
+  constructor(
+    batch: HandledBatch,
+    queueOffset: number,
+    message: MessageView,
+    startedMs: number,
+    ended: ((outcome: Outcome) => void) | undefined,
+  ) {
+    this.batch = batch
+    this.queueOffset = queueOffset
+    this.message = message
+    this.startedMs = startedMs
+    this.ended = ended
+  }
+
+  /** Made when it is asked for: most handlers never do. */
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
       this.#controller = new AbortController()
@@ -24,6 +53,40 @@ export class HandlerContext implements ListenerContext {
   abort(reason: Error): void {
     this.#reason = reason
     this.#controller?.abort(reason)
+  }
+}
+
+/** The handlers that are running, in the order they began. */
+export class RunningHandlers {
+  #first: RunningHandler | undefined
+  #last: RunningHandler | undefined
+  #size = 0
+
+  get size(): number {
+    return this.#size
+  }
+
+  get first(): RunningHandler | undefined {
+    return this.#first
+  }
+
+  add(running: RunningHandler): void {
+    running.before = this.#last
+    if (this.#last === undefined) this.#first = running
+    else this.#last.after = running
+    this.#last = running
+    this.#size++
+  }
+
+  remove(running: RunningHandler): void {
+    const { before, after } = running
+    if (before === undefined) this.#first = after
+    else before.after = after
+    if (after === undefined) this.#last = before
+    else after.before = before
+    running.before = undefined
+    running.after = undefined
+    this.#size--
   }
 }
 

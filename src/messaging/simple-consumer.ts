@@ -9,7 +9,7 @@ import { consumerContext } from './consumer-parts.ts'
 import type { SimpleSettings } from './consumer-settings.ts'
 import { resolveSimple, simpleRegistration } from './consumer-settings.ts'
 import type { ClientContext, Outcome, ReceivedBatch, ReceivedMessage, SettleStatus } from './core-types.ts'
-import { MessageView, storedOf } from './message-view.ts'
+import { MessageView, receivedRecord } from './message-view.ts'
 import { parseReceipt, receiptOf } from './receipt-handle.ts'
 import { retryTopicOf } from './retry-copy.ts'
 
@@ -37,7 +37,7 @@ export class SimpleMessageView extends MessageView {
   #receiptHandle: string
 
   constructor(consumer: SimpleConsumer, raw: ReceivedMessage, receiptHandle: string) {
-    super(storedOf(raw), { deliveryAttempt: raw.deliveryAttempt })
+    super(receivedRecord(raw), raw.deliveryAttempt)
     this.#consumer = consumer
     this.#receiptHandle = receiptHandle
   }
