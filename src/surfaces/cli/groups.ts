@@ -1,4 +1,5 @@
 /** `pocketmq groups`: which consumer groups there are, what they subscribe to, how far behind they are. */
+import type { GroupView } from '../../messaging/core-types.ts'
 import { PocketMQ } from '../../messaging/pocket-mq.ts'
 import type { CommandSpec } from './command.ts'
 import { EXIT_DONE } from './exit-codes.ts'
@@ -15,7 +16,7 @@ export const groupsCommand: CommandSpec<FolderOptions> = {
   options: FOLDER_OPTIONS,
   async run({ args: [dir = ''], options, output }) {
     await using mq = await PocketMQ.openReadOnly(dir, openOptions(options, output))
-    const groups = []
+    const groups: (GroupView & { lagMessages: number; lagBytes: number })[] = []
     for (const view of await mq.admin.groups()) {
       const { lagMessages, lagBytes } = await mq.admin.groupProgress(view.group)
       groups.push({ ...view, lagMessages, lagBytes })

@@ -24,8 +24,7 @@ export type Consumed = {
 
 /** Who watches. */
 export type ConsumeWatcher = {
-  onBreakDown(breakDown: BreakDown): void
-  onKilled(handled: number): Promise<void>
+  onKilled(handled: number, breakDown: BreakDown | undefined): Promise<void>
   onProgress(handled: number): void
 }
 
@@ -45,7 +44,6 @@ export async function consumeFlights(dir: string, plan: ConsumePlan, watcher: Co
     const { killed } = await runChild<ConsumedLine>('consume-flights', [dir, isFirst ? plan.breakAfter : 0], line => {
       if ('broken' in line) {
         breakDown = { consumer: line.broken, flight: line.flight, run: runs.length - 1, after: run.length }
-        watcher.onBreakDown(breakDown)
       } else {
         run.push(line)
         watcher.onProgress(++total)
@@ -53,6 +51,6 @@ export async function consumeFlights(dir: string, plan: ConsumePlan, watcher: Co
       return isFirst && run.length >= plan.killAt && breakDown !== undefined
     })
     if (!killed) return { runs, breakDown, ms: systemClock.monotonicMs() - startMs }
-    await watcher.onKilled(run.length)
+    await watcher.onKilled(run.length, breakDown)
   }
 }

@@ -7,7 +7,7 @@ import type { Output } from '../output.ts'
 import { pairsText } from '../output.ts'
 import type { Claim, StoredFlight } from './claims.ts'
 import { readFigures, sentFigures } from './claims.ts'
-import type { Consumed } from './consume-phase.ts'
+import type { BreakDown, Consumed } from './consume-phase.ts'
 import { consumeFlights } from './consume-phase.ts'
 import { FLIGHTS_GROUP } from './demo-lines.ts'
 import type { Flight } from './flights.ts'
@@ -86,13 +86,8 @@ async function readAll(dir: string, count: number, output: Output): Promise<Cons
   }
   const consumed = await consumeFlights(dir, plan, {
     onProgress: handled => bar.update(Math.min(handled, count)),
-    onBreakDown: ({ consumer, flight }) => {
-      if (!output.isJson)
-        output.note(
-          `  consumer ${consumer} broke down in the middle of flight ${flight}: its handlers never end; the other two take over`,
-        )
-    },
-    onKilled: async handled => {
+    onKilled: async (handled, breakDown) => {
+      if (breakDown !== undefined) await output.text(breakDownText(breakDown))
       await output.text(`  the process with all consumers killed with SIGKILL after ${countText(handled)} flights`)
       await output.text('  three new consumers go on in a new process')
     },
@@ -124,6 +119,13 @@ async function inspect(
   const { findingCount } = await mq.store.verify()
   const progress = await mq.admin.groupProgress(FLIGHTS_GROUP)
   return { stored, lag: progress.lagMessages, findings: findingCount }
+}
+
+function breakDownText({ consumer, flight, after }: BreakDown): string {
+  return (
+    `  after ${countText(after)} flights consumer ${consumer} broke down in the middle of flight ${flight}: its handlers never end, ` +
+    'nothing it held was acknowledged;\n  the other two took over'
+  )
 }
 
 function recoveryText({ scannedBytes, truncatedBytes, redispatched, durationMs }: RecoveryReport): string {
@@ -165,7 +167,7 @@ function reportText(dir: string, evidence: Evidence, claims: readonly Claim[], u
       ({ name, files, bytes, onDiskBytes }) =>
         [
           name,
-          `${bytesText(onDiskBytes)} on the device (${bytesText(bytes)} sparse in ${countText(files)} files)`,
+          `${bytesText(onDiskBytes)} on the device; ${countText(files)} file${files === 1 ? '' : 's'} of ${bytesText(bytes)}${bytes > 2 * onDiskBytes ? ', sparse' : ''}`,
         ] as const,
     ),
   ])
