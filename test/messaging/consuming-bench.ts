@@ -1,6 +1,7 @@
 /** The consuming half on a simulated disk, with a clock that stands still. */
 import { onTestFinished } from 'vitest'
 import { nextTurn } from '../../src/base/turns.ts'
+import type { DeliveryCore } from '../../src/messaging/delivery-core.ts'
 import type { StoreOptions } from '../../src/store/message-store.ts'
 import { ManualClock } from '../../src/testing/manual-clock.ts'
 import { SimulatedDisk } from '../../src/testing/simulated-disk.ts'
@@ -21,9 +22,10 @@ export type Bench = { readonly kit: ConsumingKit; readonly disk: SimulatedDisk; 
 export async function openKit(
   { disk = new SimulatedDisk(), clock = new ManualClock() }: { disk?: SimulatedDisk; clock?: ManualClock } = {},
   options: StoreOptions = {},
+  between?: (core: DeliveryCore) => DeliveryCore,
 ): Promise<Bench> {
   const sizes = disk.paths().length === 0 ? SMALL : {}
-  const kit = await ConsumingKit.open(FOLDER, { ...sizes, fileSystem: disk, clock, ...options })
+  const kit = await ConsumingKit.open(FOLDER, { ...sizes, fileSystem: disk, clock, ...options }, between)
   onTestFinished(async () => {
     await kit.close().catch(() => undefined)
   })

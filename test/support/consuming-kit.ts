@@ -1,6 +1,5 @@
 /** The consuming half around a real store: what its tests stand on, without producers. */
 
-import type { Clock } from '../../src/base/clock.ts'
 import { asError } from '../../src/base/errors.ts'
 import { silentLogger } from '../../src/base/logger.ts'
 import { Alarms } from '../../src/messaging/alarms.ts'
@@ -49,7 +48,12 @@ export class ConsumingKit {
     this.said = parts.said
   }
 
-  static async open(dir: string, options: StoreOptions & { readonly clock?: Clock } = {}): Promise<ConsumingKit> {
+  /** @param between what consumers have between them and the service */
+  static async open(
+    dir: string,
+    options: StoreOptions = {},
+    between: (core: DeliveryCore) => DeliveryCore = core => core,
+  ): Promise<ConsumingKit> {
     const store = await MessageStore.open(dir, { logger: silentLogger, ...options })
     const said: { name: EventName; detail: unknown }[] = []
     const events = new Events(store.clock, silentLogger)
@@ -80,7 +84,14 @@ export class ConsumingKit {
     store.onDispatch(request => core.onDispatch(request))
     store.keepFrom(() => core.keepFrom())
     const { clock } = store
-    const consumers = new Consumers({ core, clock, alarms, events, random: Math.random, connectionId: 'kit' })
+    const consumers = new Consumers({
+      core: between(core),
+      clock,
+      alarms,
+      events,
+      random: Math.random,
+      connectionId: 'kit',
+    })
     return new ConsumingKit({ store, core, consumers, topics, offsets, events, alarms, said })
   }
 
