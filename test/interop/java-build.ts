@@ -1,16 +1,6 @@
 /** Builds the Java program once, with Maven; says why where that cannot be. */
 import { execFileSync, spawnSync } from 'node:child_process'
-import {
-  closeSync,
-  existsSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -44,11 +34,15 @@ function build(): void {
       stdio: 'pipe',
       timeout: BUILD_MS_MAX,
     })
-  try {
-    maven('-o')
-  } catch {
-    // Something is not in the local repository yet.
-    maven()
+  const attempts = [() => maven('-o'), () => maven(), () => maven()]
+  // Offline first: nothing may be missing from the local repository. Then twice, because a registry may hiccup.
+  for (const [i, attempt] of attempts.entries()) {
+    try {
+      attempt()
+      break
+    } catch (error) {
+      if (i === attempts.length - 1) throw error
+    }
   }
   writeFileSync(STAMP, fingerprint())
 }
@@ -73,16 +67,28 @@ function whileAlone(work: () => void): void {
   const deadline = Date.now() + BUILD_MS_MAX
   for (;;) {
     try {
-      closeSync(openSync(LOCK, 'wx'))
+      writeFileSync(LOCK, String(process.pid), { flag: 'wx' })
       break
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST' || Date.now() > deadline) throw error
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200)
+      if (isHolderGone()) rmSync(LOCK, { force: true })
+      else Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200)
     }
   }
   try {
     work()
   } finally {
     rmSync(LOCK, { force: true })
+  }
+}
+
+/** Whether the process that made the lock has ended without removing it. */
+function isHolderGone(): boolean {
+  try {
+    const pid = Number(readFileSync(LOCK, 'utf8'))
+    if (pid > 0) process.kill(pid, 0)
+    return false
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ESRCH'
   }
 }
