@@ -3,7 +3,7 @@
  * fsync, true also beyond what is flushed; and in RocketMQ's `consumerOffset.json`, every few seconds and at close, only up to
  * what is flushed. PMQ_SETTLES is applied here, as it is dispatched and, at open, from the log.
  */
-import { asError } from '../base/errors.ts'
+import { abortError, asError } from '../base/errors.ts'
 import type { DispatchRequest, MessageStore, StoredMessage } from '../store/message-store.ts'
 import { AckRanges } from './ack-ranges.ts'
 import type { Alarm, Alarms } from './alarms.ts'
@@ -43,6 +43,7 @@ export class OffsetTable {
   #log: OffsetLog | undefined
   #dirty: GroupOffset[] = []
   #isWriteDue = false
+  readonly #movedWaiters = new Set<() => void>()
   #settledUpTo: number
   /** The last settledUpTo that went, or is on its way, into the log for its own sake. */
   #settledNoted: number
@@ -117,6 +118,26 @@ export class OffsetTable {
     return settlementOf(request.topic, request.properties)
   }
 
+  /** Resolves when some group has moved on. Rejects with AbortError. */
+  moved(signal?: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (signal?.aborted) {
+        reject(abortError(signal))
+        return
+      }
+      const waiter = (): void => {
+        signal?.removeEventListener('abort', onAbort)
+        resolve()
+      }
+      const onAbort = (): void => {
+        this.#movedWaiters.delete(waiter)
+        reject(abortError(signal as AbortSignal))
+      }
+      this.#movedWaiters.add(waiter)
+      signal?.addEventListener('abort', onAbort, { once: true })
+    })
+  }
+
   /** Writes what is dirty now; whoever was told that a message is done may rely on it after a kill. */
   write(): void {
     this.#isWriteDue = false
@@ -125,6 +146,7 @@ export class OffsetTable {
     // Where the device refuses, the entries are not lost: a new generation has all of them.
     this.#log?.write(dirty)
     if (dirty.length === 0 || this.#log === undefined) return
+    if (this.#movedWaiters.size > 0) this.#tellMoved()
     this.#isJsonDue = true
     this.#jsonAlarm ??= this.#options.alarms.in(JSON_INTERVAL_MS, () => this.#saveJsonSoon())
   }
@@ -176,6 +198,12 @@ export class OffsetTable {
   #markDirty(entry: GroupOffset): void {
     this.#dirty.push(entry)
     this.#writeSoon()
+  }
+
+  #tellMoved(): void {
+    const waiters = [...this.#movedWaiters]
+    this.#movedWaiters.clear()
+    for (const waiter of waiters) waiter()
   }
 
   #writeSoon(): void {
