@@ -48,6 +48,8 @@ export interface StoreFile {
   flush(): Promise<void>
   /** Idempotent. */
   close(): Promise<void>
+  /** The same on the event loop, for a file on which nothing is under way: closing thousands in a thread each costs more than the work on them. */
+  closeSync(): void
 }
 
 /**

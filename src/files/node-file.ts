@@ -142,11 +142,15 @@ export class NodeFile implements StoreFile {
     return this.#closing
   }
 
-  /** For a file that was just opened and cannot be used: nothing may be under way on it. */
   closeSync(): void {
     assert(this.#busy === 0, 'a file in use is closed by close()')
-    this.#closing ??= Promise.resolve()
-    fs.closeSync(this.#fd)
+    if (this.#closing !== undefined) return
+    this.#closing = Promise.resolve()
+    try {
+      fs.closeSync(this.#fd)
+    } catch (thrown) {
+      throw ioError(thrown, 'close', this.path)
+    }
   }
 
   async #close(): Promise<void> {

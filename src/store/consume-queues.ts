@@ -38,8 +38,13 @@ const LISTINGS_AT_A_TIME = 16
 const FLUSHES_AT_A_TIME = 2
 /** How long files are written, cut or looked up before the event loop gets its turn. */
 const TURN_MS = 2
-/** Entries in memory from which on they are written out: 16 MB. */
-const UNWRITTEN_ENTRIES_HIGH = 800_000
+/** Folders made at a time. */
+const FOLDERS_AT_A_TIME = 8
+/** Entries a queue should have in memory, on average, before they are worth a write; with few queues 4 MB in all. */
+const ENTRIES_A_WRITE = 128
+const UNWRITTEN_ENTRIES_LOW = 200_000
+/** Entries in memory beyond which nobody puts more before they are written: 40 MB. */
+const UNWRITTEN_ENTRIES_HIGH = 2_000_000
 
 /** Longest name of a folder, in bytes. */
 const FOLDER_NAME_BYTES_MAX = 255
@@ -127,6 +132,13 @@ export class ConsumeQueues {
     return [...(this.#topics.get(topic)?.values() ?? [])]
   }
 
+  /** Files of all queues, as they were listed and as they were made since. */
+  get fileCount(): number {
+    let count = 0
+    for (const queue of this.all()) count += queue.fileCount
+    return count
+  }
+
   get entriesPerFile(): number {
     return this.#context.entriesPerFile
   }
@@ -134,6 +146,15 @@ export class ConsumeQueues {
   /** Bytes of entries that are only in memory. */
   get unwrittenBytes(): number {
     return this.#context.unwrittenEntries * CONSUME_QUEUE_ENTRY_BYTES
+  }
+
+  /** So many entries wait in memory that writing them is worth while. */
+  get wantsWriting(): boolean {
+    const wanted = Math.max(
+      UNWRITTEN_ENTRIES_LOW,
+      Math.min(this.#dirty.size * ENTRIES_A_WRITE, UNWRITTEN_ENTRIES_HIGH / 2),
+    )
+    return this.#context.unwrittenEntries >= wanted && !this.#context.isReadOnly
   }
 
   /** So many entries wait in memory that whoever puts more should let `writeOut` run first. */
@@ -260,13 +281,15 @@ export class ConsumeQueues {
 
   async #writeOut(queues: readonly ConsumeQueue[]): Promise<void> {
     if (this.#context.isReadOnly) return
+    const isNew = (queue: ConsumeQueue): boolean => !queue.hasFolder && queue.unwrittenEntries > 0
+    await eachAtATime(FOLDERS_AT_A_TIME, queues.filter(isNew), async queue => {
+      await this.#fileSystem.ensureFolder(queue.folder, this.#mode)
+      queue.hasFolder = true
+    })
     let startedMs = this.#clock.monotonicMs()
     for (const queue of queues) {
-      if (queue.unwrittenEntries === 0) continue
-      if (!queue.hasFolder) {
-        await this.#fileSystem.ensureFolder(queue.folder, this.#mode)
-        queue.hasFolder = true
-      }
+      // One that came to have entries while folders were made waits for the next call.
+      if (queue.unwrittenEntries === 0 || !queue.hasFolder) continue
       queue.writeOut()
       if (this.#clock.monotonicMs() - startedMs < TURN_MS) continue
       await nextTurn()

@@ -62,6 +62,8 @@ export class Dispatcher {
   #isRunning = false
   /** What the loop waits for between two slices. */
   #waiting: Promise<void> | undefined
+  /** Entries being written behind the loop's back. */
+  #writing: Promise<void> | undefined
   #lastStoreTimestamp = 0
   #count = 0
 
@@ -109,6 +111,7 @@ export class Dispatcher {
   async stop(): Promise<void> {
     this.#stop.abort()
     await this.#waiting
+    await this.#writing
   }
 
   readonly #runSlice = (): void => {
@@ -120,6 +123,7 @@ export class Dispatcher {
       this.#parts.onFailure(asError(error))
       return
     }
+    this.#writeBehind()
     if (end === 'end') this.#isRunning = false
     else if (end === 'time') runNextTurn(this.#runSlice)
     else this.#waiting = this.#waitThenRun(end)
@@ -161,19 +165,36 @@ export class Dispatcher {
     runNextTurn(this.#runSlice)
   }
 
+  /** Writes entries out while dispatch goes on. A full device is met again when memory is full. */
+  #writeBehind(): void {
+    const { queues, index, onFailure } = this.#parts
+    if (this.#writing !== undefined || !(queues.wantsWriting || index?.wantsWriting)) return
+    this.#writing = this.#writeOnce()
+      .then(() => undefined, onFailure)
+      .finally(() => {
+        this.#writing = undefined
+      })
+  }
+
+  /** False where the device is full. */
+  async #writeOnce(): Promise<boolean> {
+    const { queues, index } = this.#parts
+    try {
+      await queues.writeOut()
+      await index?.writeOut()
+      return true
+    } catch (error) {
+      if (!isErrorNamed(error, 'DISK_FULL')) throw asError(error)
+      this.#onEvent('disk-pressure', { operation: 'dispatch' })
+      return false
+    }
+  }
+
   /** Makes room in memory. A full device is waited for: nothing is lost, for entries can be made again from the log. */
   async #writeOut(): Promise<void> {
-    const { queues, index, clock } = this.#parts
-    for (;;) {
-      try {
-        await queues.writeOut()
-        await index?.writeOut()
-        return
-      } catch (error) {
-        if (!isErrorNamed(error, 'DISK_FULL')) throw error
-        this.#onEvent('disk-pressure', { operation: 'dispatch' })
-      }
-      const isStopped = await clock.sleep(DISK_FULL_RETRY_MS, { signal: this.#stop.signal, background: true }).then(
+    while (!(await this.#writeOnce())) {
+      const wait = this.#parts.clock.sleep(DISK_FULL_RETRY_MS, { signal: this.#stop.signal, background: true })
+      const isStopped = await wait.then(
         () => false,
         () => true,
       )

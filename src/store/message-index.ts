@@ -54,8 +54,9 @@ type UnusableFile = {
 }
 
 const OPEN_FILES_MAX = 16
-/** Entries in memory from which on they are written out: 16 MB. */
-const UNWRITTEN_ENTRIES_HIGH = 800_000
+/** Entries in memory that are worth a write, 4 MB, and beyond which nobody puts more before they are written, 40 MB. */
+const UNWRITTEN_ENTRIES_LOW = 200_000
+const UNWRITTEN_ENTRIES_HIGH = 2_000_000
 const TURN_MS = 2
 /** Topics whose seed is remembered. */
 const SEEDS_MAX = 65_536
@@ -125,18 +126,27 @@ export class MessageIndex {
     return this.#unusable.length > 0
   }
 
+  get fileCount(): number {
+    return this.#files.length
+  }
+
+  /** One past the last record that has a key in the files. */
+  get filesEnd(): number {
+    return this.#lastIndexed()
+  }
+
   get sizes(): IndexSizes {
     return this.#context.sizes
   }
 
+  /** So many entries wait in memory that writing them is worth while. */
+  get wantsWriting(): boolean {
+    return !this.#context.isReadOnly && this.#unwrittenEntries() >= UNWRITTEN_ENTRIES_LOW
+  }
+
   /** So many entries wait in memory that whoever puts more should let `writeOut` run first. */
   get isFull(): boolean {
-    if (this.#context.isReadOnly) return false
-    let unwritten = 0
-    for (let i = this.#files.length - 1; i >= 0 && (this.#files[i] as IndexFile).isDirty; i--) {
-      unwritten += (this.#files[i] as IndexFile).unwrittenEntries
-    }
-    return unwritten >= UNWRITTEN_ENTRIES_HIGH
+    return !this.#context.isReadOnly && this.#unwrittenEntries() >= UNWRITTEN_ENTRIES_HIGH
   }
 
   /** Puts the keys of a record: UNIQ_KEY, then each of KEYS. A record that is in the index already is left out. */
@@ -270,6 +280,14 @@ export class MessageIndex {
     for (const file of this.#files) {
       if (file.isFull) this.#flushedTimestamp = Math.max(this.#flushedTimestamp, file.header.endTimestamp)
     }
+  }
+
+  #unwrittenEntries(): number {
+    let unwritten = 0
+    for (let i = this.#files.length - 1; i >= 0 && (this.#files[i] as IndexFile).isDirty; i--) {
+      unwritten += (this.#files[i] as IndexFile).unwrittenEntries
+    }
+    return unwritten
   }
 
   /** What the file says of itself, or why that cannot be read. */

@@ -11,8 +11,7 @@ export class OpenFiles {
   readonly #max: number
   /** Least recently used first: a Map keeps its order of insertion. */
   readonly #handles = new Map<string, Handle>()
-  /** Files being closed; `close` waits for them, and passes on what went wrong. */
-  readonly #closing = new Set<Promise<void>>()
+  /** What went wrong when a file was closed to make room; `close` passes it on. */
   #closeFailure: Error | undefined
 
   /** @param mode permissions of files that have to be created */
@@ -50,7 +49,6 @@ export class OpenFiles {
 
   async close(): Promise<void> {
     for (const path of [...this.#handles.keys()]) await this.forget(path)
-    await Promise.all(this.#closing)
     if (this.#closeFailure !== undefined) throw this.#closeFailure
   }
 
@@ -72,17 +70,12 @@ export class OpenFiles {
     for (const [path, handle] of this.#handles) {
       if (handle.users > 0 || handle === newest) continue
       this.#handles.delete(path)
-      const closing = this.#retire(handle.file).finally(() => this.#closing.delete(closing))
-      this.#closing.add(closing)
+      try {
+        handle.file.closeSync()
+      } catch (error) {
+        this.#closeFailure ??= asError(error)
+      }
       return
-    }
-  }
-
-  async #retire(file: StoreFile): Promise<void> {
-    try {
-      await file.close()
-    } catch (error) {
-      this.#closeFailure ??= asError(error)
     }
   }
 }

@@ -101,6 +101,10 @@ export class SimulatedFile implements StoreFile {
     this.#isClosed = true
   }
 
+  closeSync(): void {
+    this.#isClosed = true
+  }
+
   #put(bytes: Uint8Array, position: number): void {
     if (bytes.length === 0) return
     const before = this.#node.live.pageCount

@@ -472,11 +472,15 @@ function countOpenFiles(disk: SimulatedDisk): { most: number } {
   const openSync = disk.openSync.bind(disk)
   disk.openSync = (path, how, mode) => {
     const file = openSync(path, how, mode)
-    const close = file.close.bind(file)
+    const [close, closeSync] = [file.close.bind(file), file.closeSync.bind(file)]
     count.most = Math.max(count.most, ++count.now)
     file.close = () => {
       count.now--
       return close()
+    }
+    file.closeSync = () => {
+      count.now--
+      closeSync()
     }
     return file
   }

@@ -1,5 +1,5 @@
 /** From the log to queues, keys and whoever waits. */
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { nextTurn } from '../../src/base/turns.ts'
 import { javaHashCode } from '../../src/codec/java-hash.ts'
 import {
@@ -160,6 +160,42 @@ describe('the dispatcher', () => {
     await dispatcher.drain()
     expect(requests).toHaveLength(2000)
     expect(log.syncReads).toBe(0)
+  })
+
+  test('a full disk holds back what memory cannot take, and nothing is lost when there is room again', async () => {
+    const rig = await readerRig({ segmentBytes: 1 << 20, segments: 2, entriesPerFile: 10_000 })
+    rig.disk.freeBytes = 0
+    for (let i = 0; i < 5000; i++) rig.log.put({ topic: 'orders' })
+    const isFull = vi.spyOn(rig.queues, 'isFull', 'get').mockImplementation(() => rig.queues.unwrittenBytes > 20_000)
+    rig.dispatcher.wake()
+    for (let turn = 0; turn < 100; turn++) await nextTurn()
+    expect(rig.requests.length).toBeLessThan(1200)
+    expect(rig.events.map(event => event.name)).toContain('disk-pressure')
+    rig.disk.freeBytes = 1 << 20
+    await rig.clock.advance(1000)
+    await rig.dispatcher.drain()
+    expect(isFull).toHaveBeenCalled()
+    expect(rig.requests).toHaveLength(5000)
+    expect(rig.failures).toEqual([])
+  })
+
+  test('what is dispatched is written out before memory is full', async () => {
+    const { log, dispatcher, queues } = await readerRig({ segmentBytes: 1 << 20, segments: 2, entriesPerFile: 10_000 })
+    vi.spyOn(queues, 'wantsWriting', 'get').mockImplementation(() => queues.unwrittenBytes > 20_000)
+    for (let i = 0; i < 5000; i++) log.put({ topic: 'orders' })
+    await dispatcher.drain()
+    await dispatcher.stop()
+    expect(queues.unwrittenBytes).toBeLessThan(20_000)
+  })
+
+  test('a device that fails fails the store', async () => {
+    const rig = await readerRig({ segmentBytes: 1 << 20, segments: 2 })
+    vi.spyOn(rig.queues, 'wantsWriting', 'get').mockReturnValue(true)
+    rig.disk.inject({ operation: 'write', fault: { errno: 'EIO' } })
+    rig.log.put({ topic: 'orders' })
+    rig.dispatcher.wake()
+    await rig.dispatcher.stop()
+    expect(rig.failures).toEqual([expect.objectContaining({ code: 'POCKETMQ_IO' })])
   })
 
   test('what a listener throws fails the store and does not repeat', async () => {
