@@ -290,7 +290,10 @@ export class ConsumeQueue {
       if (!hasEntries) this.#max = queueOffset
       return true
     }
-    if (queueOffset < max) return true
+    if (queueOffset < max) {
+      this.#blankBefore(queueOffset, physicalOffset)
+      return true
+    }
     const missing = queueOffset - max
     const details = { topic: this.topic, queueId: this.queueId, queueOffset: max, count: missing }
     if (missing > GAP_ENTRIES_MAX) {
@@ -309,6 +312,16 @@ export class ConsumeQueue {
     this.#first = this.#fileOf(queueOffset)
     this.#minFor = -1
     for (let slot = this.#first; slot < queueOffset; slot++) this.#putAt(slot, 0, PRE_BLANK_SIZE_BYTES, 0)
+  }
+
+  /** Slots right before this one that were never written: a power cut took what said that nothing is there. A cut would end the queue at them. */
+  #blankBefore(slot: number, physicalOffset: number): void {
+    let from = slot
+    while (from > this.#first && this.#isUnwritten(from - 1)) from--
+    if (from === slot) return
+    this.#minFor = -1
+    const place = from === this.#first ? 0 : physicalOffset
+    for (let blank = from; blank < slot; blank++) this.#putAt(blank, place, PRE_BLANK_SIZE_BYTES, 0)
   }
 
   #fileOf(slot: number): number {
