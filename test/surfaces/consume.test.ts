@@ -1,5 +1,7 @@
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { silentLogger } from '../../src/base/logger.ts'
+import { PocketMQ } from '../../src/messaging/pocket-mq.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
 import { pocketmq } from './run-command.ts'
 
@@ -137,5 +139,27 @@ describe('backup', () => {
     const messages = async (folder: string): Promise<unknown[]> => (await pocketmq(['dump', folder])).lines()
     expect(await messages(to)).toEqual(await messages(dir))
     expect((await pocketmq(['verify', to])).exitCode).toBe(0)
+  })
+})
+
+describe('redrive', () => {
+  it('sends the dead letters of a group back, once', async () => {
+    const dir = await produced(5)
+    const mq = await PocketMQ.open(dir, { logger: silentLogger })
+    const consumer = await mq.pushConsumer({
+      consumerGroup: 'billing',
+      subscriptions: { orders: '*' },
+      messageListener: () => 'dlq',
+    })
+    await mq.admin.waitUntilEmpty('billing')
+    await consumer.close()
+    await mq.close()
+    const first = await pocketmq(['redrive', dir, '--group', 'billing', '--json'])
+    expect([first.exitCode, JSON.parse(first.stdout)]).toMatchObject([0, { group: 'billing', redriven: 5 }])
+    expect(JSON.parse((await pocketmq(['redrive', dir, '--group', 'billing', '--json'])).stdout)).toMatchObject({
+      redriven: 0,
+    })
+    const again = await pocketmq(['consume', dir, '--group', 'billing', '--topic', 'orders'])
+    expect(numbersOf(again.lines())).toEqual([0, 1, 2, 3, 4])
   })
 })

@@ -44,7 +44,7 @@ export class Output {
     this.#stdout = stdout
     this.#stderr = stderr
     this.isJson = isJson
-    const say = (fields: object, message: string): void => this.note(`${message} ${JSON.stringify(fields)}`)
+    const say = (fields: object, message: string): void => this.note(`warning: ${message} ${JSON.stringify(fields)}`)
     this.logger = { debug: () => {}, info: () => {}, warn: say, error: say }
   }
 
@@ -87,7 +87,7 @@ export function tableText(head: readonly string[], rows: readonly (readonly (str
     colAligns: isNumber.map(right => (right ? 'right' : 'left')),
   })
   for (const row of rows) table.push(row.map(cell => (typeof cell === 'number' ? cell.toLocaleString('en-US') : cell)))
-  return table.toString()
+  return trimmed(table.toString())
 }
 
 /** Names and values, one pair a line. */
@@ -95,5 +95,13 @@ export function pairsText(pairs: readonly (readonly [string, string | number])[]
   const table = new Table(PLAIN)
   for (const [name, value] of pairs)
     table.push([name, typeof value === 'number' ? value.toLocaleString('en-US') : value])
-  return table.toString()
+  return trimmed(table.toString())
+}
+
+/** Lines without the spaces that fill their last column. */
+function trimmed(text: string): string {
+  return text
+    .split('\n')
+    .map(line => line.trimEnd())
+    .join('\n')
 }
