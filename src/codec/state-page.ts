@@ -23,7 +23,11 @@
  * |    164 |     8 | listsSequence        | of the file `pocketmq/tombstones` that belongs to this; 0 = there is none  |
  * |    172 |    32 | formerConsumerOffsetSha256 | the one before: either may be on disk while the file is replaced       |
  * |    204 |    32 | formerCheckpointSha256 | likewise                                                                 |
- * |    236 |  1812 | reserved             | 0                                                                          |
+ * |    236 |     4 | queueFiles           | consume-queue files at a clean close; the four of these tell whether one is gone |
+ * |    240 |     4 | indexFiles           | index files at a clean close                                               |
+ * |    244 |     8 | queueEntries         | sum of all queues' ends; 0 where there are too many to ask                 |
+ * |    252 |     8 | indexEnd             | one past the last record in the index files                               |
+ * |    260 |  1788 | reserved             | 0                                                                          |
  *
  * Decision: what has no bound (tombstones, foreign ranges) is not in the page at all but in `pocketmq/tombstones`
  * (state-lists.ts), so that the page, saved every 100 ms, never grows. That file is replaced first, this page after it.
@@ -54,7 +58,11 @@ export const STATE_SLOT_LAYOUT = [
   { offset: 164, bytes: 8, field: 'listsSequence' },
   { offset: 172, bytes: 32, field: 'formerConsumerOffsetSha256' },
   { offset: 204, bytes: 32, field: 'formerCheckpointSha256' },
-  { offset: 236, bytes: 1812, field: 'reserved' },
+  { offset: 236, bytes: 4, field: 'queueFiles' },
+  { offset: 240, bytes: 4, field: 'indexFiles' },
+  { offset: 244, bytes: 8, field: 'queueEntries' },
+  { offset: 252, bytes: 8, field: 'indexEnd' },
+  { offset: 260, bytes: 1788, field: 'reserved' },
 ] as const
 
 export const STATE_SLOT_BYTES: number = layoutBytes(STATE_SLOT_LAYOUT)
@@ -72,8 +80,11 @@ const HASH_FLAGS = {
 } as const
 const HASHES = Object.keys(HASH_FLAGS) as (keyof typeof HASH_FLAGS)[]
 
-const POSITIONS = ['min', 'flushed', 'written', 'dispatched', 'indexed', 'checkpointed', 'lastStoreTimestamp'] as const
-const SIZES = ['consumeQueueEntries', 'indexSlots', 'indexEntries'] as const
+const POSITIONS = [
+  ...(['min', 'flushed', 'written', 'dispatched', 'indexed', 'checkpointed', 'lastStoreTimestamp'] as const),
+  ...(['queueEntries', 'indexEnd'] as const),
+] as const
+const SIZES = ['consumeQueueEntries', 'indexSlots', 'indexEntries', 'queueFiles', 'indexFiles'] as const
 
 /** What one slot says. */
 export type StatePage = {
@@ -90,6 +101,11 @@ export type StatePage = {
   /** 0 where the index files' sizes are not known. */
   readonly indexSlots: number
   readonly indexEntries: number
+  /** What the derived files came to at a clean close. */
+  readonly queueFiles: number
+  readonly indexFiles: number
+  readonly queueEntries: number
+  readonly indexEnd: number
   readonly isCleanClose: boolean
   /** Hexadecimal, 64 digits. */
   readonly consumerOffsetSha256: string | undefined
@@ -184,6 +200,10 @@ export function decodeStateSlot(slot: Buffer, file = 'pocketmq/state'): StatePag
     consumeQueueEntries: int('consumeQueueEntries'),
     indexSlots: int('indexSlots'),
     indexEntries: int('indexEntries'),
+    queueFiles: int('queueFiles'),
+    indexFiles: int('indexFiles'),
+    queueEntries: long('queueEntries'),
+    indexEnd: long('indexEnd'),
     isCleanClose: (flags & CLOSED_CLEANLY) !== 0,
     consumerOffsetSha256: sha256('consumerOffsetSha256'),
     checkpointSha256: sha256('checkpointSha256'),

@@ -10,6 +10,7 @@ import { assert } from '../base/assert.ts'
 import type { Clock } from '../base/clock.ts'
 import { asError, isErrorNamed } from '../base/errors.ts'
 import type { StoreState } from '../codec/state-page.ts'
+import type { Census } from './census.ts'
 import type { CommitLog } from './commit-log.ts'
 import type { ConsumeQueues } from './consume-queues.ts'
 import type { Dispatcher } from './dispatcher.ts'
@@ -39,7 +40,7 @@ export type CheckpointerParts = {
 
 /** Part of the state that others decide. */
 export type StateChange = Partial<
-  Pick<StoreState, 'tombstones' | 'consumerOffsetSha256' | 'formerConsumerOffsetSha256' | 'isCleanClose'>
+  Pick<StoreState, 'tombstones' | 'consumerOffsetSha256' | 'formerConsumerOffsetSha256' | 'isCleanClose' | keyof Census>
 >
 
 /** The background checkpoints of one store. */

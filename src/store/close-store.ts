@@ -4,6 +4,7 @@
  */
 import type { FileSystem } from '../files/file-system.ts'
 import { removeAbortFile } from './abort-file.ts'
+import { takeCensus } from './census.ts'
 import type { FolderFiles } from './folder-files.ts'
 import type { RunningStore } from './running-store.ts'
 import type { StoreHooks } from './store-hooks.ts'
@@ -45,10 +46,11 @@ async function settle({ status, running, files, dir, fileSystem }: CloseParts): 
   await checkpointer.stop()
   await flusher.stop()
   await dispatcher.stop()
+  const census = takeCensus(files.queues, files.index)
   await files.queues.close()
   await files.index.close()
   await files.log.close()
-  await checkpointer.change({ isCleanClose: true })
+  await checkpointer.change({ ...census, isCleanClose: true })
   await removeAbortFile(fileSystem, dir)
 }
 

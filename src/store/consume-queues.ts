@@ -135,7 +135,7 @@ export class ConsumeQueues {
   /** Files of all queues, as they were listed and as they were made since. */
   get fileCount(): number {
     let count = 0
-    for (const queue of this.all()) count += queue.fileCount
+    for (const queue of this.all()) count += queue.filePaths().length
     return count
   }
 

@@ -12,6 +12,7 @@ import { PocketMQError } from '../base/errors.ts'
 import { rescanTimestamp } from '../codec/checkpoint.ts'
 import { DispatchScan } from '../codec/dispatch-scan.ts'
 import { MAGIC_OFFSET } from '../codec/record-layout.ts'
+import { takeCensus } from './census.ts'
 import type { CommitLog } from './commit-log.ts'
 import { isRecordMagic } from './inspect-folder.ts'
 import { LogWalk } from './log-walk.ts'
@@ -42,15 +43,18 @@ export function isCheckpointOurs({ loaded: { state }, checkpoint, facts }: Recov
 }
 
 async function planOwn(parts: RecoveryParts, notes: string[]): Promise<RecoveryPlan> {
-  const { log, facts, loaded } = parts
+  const { log, queues, facts, loaded } = parts
   const state = loaded.state as NonNullable<typeof loaded.state>
-  const isDerivedLost = !facts.hasConsumeQueues || (await isIndexLost(parts))
-  const from = isDerivedLost ? log.minOffset : Math.min(state.checkpointed, state.flushed)
+  const isClean = state.isCleanClose && !facts.isAborted
+  let from = Math.min(state.checkpointed, state.flushed)
+  if (!facts.hasConsumeQueues || (await isIndexLost(parts))) from = log.minOffset
+  // Closed, but changed since by somebody who is no broker: nothing tells which entries went.
+  else if (isClean) from = Math.min(from, await coveredUpTo(log, queues), await misplacedFrom(log, queues))
   if (state.flushed > log.filesEnd) {
     notes.push(`the log ends at ${log.filesEnd}, before ${state.flushed}, up to where it was on the device`)
   }
   return {
-    isClean: state.isCleanClose && !facts.isAborted,
+    isClean,
     isTrusted: false,
     isForeign: false,
     from: Math.min(Math.max(from, log.minOffset), log.filesEnd),
@@ -105,6 +109,11 @@ async function isUntouched(parts: RecoveryParts, notes: string[]): Promise<boole
     notes.push('the index is missing or damaged and is built anew')
     return false
   }
+  const found = takeCensus(parts.queues, parts.index)
+  if (found.queueFiles !== state.queueFiles || found.queueEntries !== state.queueEntries) {
+    notes.push('consume-queue files are not what they were when they were closed; what is missing is built anew')
+    return false
+  }
   if (await isZeroAt(log, state.written)) return true
   notes.push(`there are bytes behind the end of the log, at ${state.written}`)
   return false
@@ -121,7 +130,10 @@ async function isZeroAt(log: CommitLog, physicalOffset: number): Promise<boolean
 async function isIndexLost({ log, facts, index, loaded, isReadOnly }: RecoveryParts): Promise<boolean> {
   // Without them a reader looks through the log; that is no reason to do it before anybody asks.
   if (isReadOnly && index.hasUnusableFiles) return false
-  if (facts.indexFiles.length > 0) return loaded.state !== undefined && index.hasUnusableFiles
+  const { state } = loaded
+  const isCounted = state !== undefined && state.isCleanClose && !facts.isAborted
+  if (isCounted && (index.fileCount !== state.indexFiles || index.filesEnd !== state.indexEnd)) return true
+  if (facts.indexFiles.length > 0) return state !== undefined && index.hasUnusableFiles
   const walk = await walkOneStep(log, log.minOffset)
   if (walk === undefined) return false
   const { bytes, propertiesStart, propertiesBytes } = walk.cursor

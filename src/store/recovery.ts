@@ -9,6 +9,7 @@ import { indexFileBytes } from '../codec/index-layout.ts'
 import type { PhysicalRange, Tombstone } from '../codec/state-lists.ts'
 import type { StoreState } from '../codec/state-page.ts'
 import { createAbortFile } from './abort-file.ts'
+import type { Census } from './census.ts'
 import { cutTail, flushLog } from './cut-tail.ts'
 import type { LogRebuild } from './rebuild.ts'
 import { rebuildFromLog } from './rebuild.ts'
@@ -102,6 +103,8 @@ function untouched({ loaded }: RecoveryParts, plan: RecoveryPlan): LogRebuild {
   return { end: plan.from, lastStoreTimestamp, ...nothing }
 }
 
+const NO_CENSUS: Census = { queueFiles: 0, indexFiles: 0, queueEntries: 0, indexEnd: 0 }
+
 /** Whether what the folder's owner, if there is one, appends from now on is without a checksum of ours. */
 function goesOnForeign(ranges: readonly PhysicalRange[], isForeign: boolean): boolean {
   return isForeign || ranges.some(range => range.end === OPEN_END)
@@ -134,6 +137,7 @@ function stateAfter(
     indexSlots: index.sizes.slots,
     indexEntries: index.sizes.entries,
     isCleanClose: false,
+    ...NO_CENSUS,
     consumerOffsetSha256: state?.consumerOffsetSha256,
     formerConsumerOffsetSha256: state?.formerConsumerOffsetSha256,
     checkpointSha256: checkpoint.sha256,

@@ -11,6 +11,7 @@ import { abortError, isErrorNamed, PocketMQError } from '../base/errors.ts'
 import { readWhole, writeWhole } from '../files/atomic-file.ts'
 import type { FileSystem, StoreFile } from '../files/file-system.ts'
 import { createAbortFile, removeAbortFile } from './abort-file.ts'
+import { takeCensus } from './census.ts'
 import { openFolderFiles } from './folder-files.ts'
 import { CONSUMER_OFFSET_FILE } from './offsets-json.ts'
 import { recover } from './recovery.ts'
@@ -204,7 +205,8 @@ async function closeCopy({ settings }: StoreParts, { fileSystem, to }: Copy): Pr
     const indexTimestamp = index.flushedTimestamp
     const file = checkpoint.file.encode({ storeTimestamp: lastStoreTimestamp, dispatched: appendAt, indexTimestamp })
     await checkpoint.file.write(file)
-    await loaded.file.save({ ...state, checkpointSha256: file.sha256, isCleanClose: true })
+    const census = takeCensus(queues, index)
+    await loaded.file.save({ ...state, ...census, checkpointSha256: file.sha256, isCleanClose: true })
   } finally {
     for (const part of [queues, index, log, loaded.file, checkpoint.file]) await part.close()
   }
