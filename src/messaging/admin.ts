@@ -46,9 +46,6 @@ export type Health = {
   readonly findings: readonly string[]
 }
 
-/** How often an empty group is looked for while it is not. */
-const EMPTY_CHECK_MS = 10
-
 /** Administration of one queue object. */
 export class Admin {
   readonly #engine: Engine
@@ -162,14 +159,16 @@ export class Admin {
     return await this.#reset({ group, topic, ...queue, to: targetOf(to) })
   }
 
-  /** Resolves when the group has done everything there is. @throws GROUP_NOT_FOUND, AbortError */
+  /** Resolves when the group has done everything there is. @throws GROUP_NOT_FOUND, AbortError, STORE_CLOSED */
   async waitUntilEmpty(group: string, { signal }: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
     this.#group(group)
+    const { closing, offsets } = this.#engine
+    const either = signal === undefined ? closing.signal : AbortSignal.any([signal, closing.signal])
     for (;;) {
-      signal?.throwIfAborted()
-      await this.#store.dispatched(this.#store.watermarks.written, signal)
+      either.throwIfAborted()
+      await this.#store.dispatched(this.#store.watermarks.written, either)
       if (this.#lagOf(group) === 0) return
-      await this.#store.clock.sleep(EMPTY_CHECK_MS, { signal })
+      await offsets.moved(either)
     }
   }
 

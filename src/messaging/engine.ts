@@ -30,6 +30,8 @@ type Ground = {
   readonly alarms: Alarms
   readonly clients: Clients
   readonly offsets: OffsetTable
+  /** Aborts, with STORE_CLOSED as its reason, when closing begins: for waits that nothing else would end. */
+  readonly closing: AbortController
 }
 
 /** The loops around the store. */
@@ -90,7 +92,8 @@ async function openGround(store: MessageStore, settings: MessagingSettings): Pro
     onSaveFailed: failed('saving topics'),
   })
   const offsets = await OffsetTable.open({ store, alarms, events })
-  return { store, settings, events, topics, wallAlarms, alarms, offsets, clients: new Clients() }
+  const closing = new AbortController()
+  return { store, settings, events, topics, wallAlarms, alarms, offsets, clients: new Clients(), closing }
 }
 
 async function openLoops({

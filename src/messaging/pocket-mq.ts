@@ -121,6 +121,7 @@ export class PocketMQ {
       delayMsMax: this.#engine.settings.delayMsMax,
       defaultDurability: store.durability,
       compressor: compressorOf(settings),
+      alarms: this.#engine.alarms,
       onClose: async closed => {
         this.#producers.delete(closed)
         stop.abort()
@@ -162,6 +163,16 @@ export class PocketMQ {
     return this.#engine.events.on(event, listener)
   }
 
+  /** An id no other message has: for `send(message, { messageId })` where one message may be sent more than once. */
+  newMessageId(): string {
+    return this.#engine.ids.next()
+  }
+
+  /** Tells listeners of `error` about something that failed in the background of what is built on the queue. */
+  report(where: string, error: Error): void {
+    this.#engine.events.emit('error', { where, error })
+  }
+
   /** Idempotent. When it resolves the folder is closed cleanly: a broker, or the next open, goes on where this one ended. */
   close(options: CloseOptions = {}): Promise<void> {
     this.#closing ??= this.#close(options)
@@ -178,6 +189,7 @@ export class PocketMQ {
     const attempt = async (step: () => Promise<unknown>): Promise<void> => {
       await step().catch((error: unknown) => failures.push(error))
     }
+    this.#engine.closing.abort(closedError())
     // Handlers that are still running may send.
     await attempt(() => this.#consumers.close(options))
     await attempt(() => Promise.all([...this.#producers].map(producer => producer.close())))
@@ -200,9 +212,12 @@ export class PocketMQ {
   }
 
   #checkOpen(): void {
-    if (this.#closing === undefined) return
-    throw new PocketMQError('STORE_CLOSED', 'this queue is closed', { hint: 'Open the folder again.' })
+    if (this.#closing !== undefined) throw closedError()
   }
+}
+
+function closedError(): PocketMQError {
+  return new PocketMQError('STORE_CLOSED', 'this queue is closed', { hint: 'Open the folder again.' })
 }
 
 function compressorOf(settings: ProducerSettings): BodyCompressor | undefined {

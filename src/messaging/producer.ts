@@ -5,42 +5,25 @@
  */
 import type { Clock } from '../base/clock.ts'
 import { abortError, isErrorNamed, PocketMQError } from '../base/errors.ts'
+import { resolveSettings } from '../base/settings-table.ts'
 import type { UniqueIds } from '../codec/message-id.ts'
-import {
-  PROPERTY_CHECK_IMMUNITY_SECONDS,
-  PROPERTY_DELAY,
-  PROPERTY_PRODUCER_GROUP,
-  PROPERTY_TIMER_DELIVER_MS,
-  PROPERTY_TRANSACTION_MESSAGE,
-  PROPERTY_UNIQ_KEY,
-} from '../codec/properties.ts'
+import { PROPERTY_SHARDING_KEY } from '../codec/properties.ts'
 import type { Durability } from '../store/message-store.ts'
+import { Accumulator } from './accumulator.ts'
+import type { Alarms } from './alarms.ts'
 import type { BodyCompressor } from './body-compressor.ts'
 import type { AppendRequest, AppendResult, HalfResult } from './core-types.ts'
 import { invalid } from './limits.ts'
 import type { Message } from './outgoing-message.ts'
-import { bodyOf, delayOf, propertiesOf } from './outgoing-message.ts'
-import type { MessageKind, ProducingCore } from './producing-core.ts'
+import type { SendOptions } from './outgoing-request.ts'
+import { isDelayed, kindOfMessage, OutgoingRequests } from './outgoing-request.ts'
+import type { ProducingCore } from './producing-core.ts'
 import { sizeOf } from './producing-core.ts'
-import { checkedQueueId } from './queue-choice.ts'
 import { parseRecallHandle } from './recall-handle.ts'
-import type { ProducerSettings, QueueSelector } from './settings.ts'
-import type { TopicConfig } from './topics.ts'
+import type { ProducerSettings } from './settings.ts'
+import { LINGER_SETTINGS } from './settings.ts'
 import { Transaction } from './transaction.ts'
 import { WaitingSends } from './waiting-sends.ts'
-
-/** How one send differs from the producer's settings. */
-export type SendOptions = {
-  readonly durability?: Durability | undefined
-  /** Aborted before the message is appended: nothing is stored. After: ABORTED_AFTER_APPEND, with the receipt. */
-  readonly signal?: AbortSignal | undefined
-  /** The queue, where the caller knows it. */
-  readonly queueId?: number | undefined
-  /** The caller's own choice among the topic's queues. */
-  readonly selectQueue?: QueueSelector | undefined
-  /** Half messages: how long nobody is asked about it. Default: the store's `transactionTimeoutMs`. */
-  readonly checkImmunityMs?: number | undefined
-}
 
 /** Where a message went, and how safe it is there. */
 export type SendReceipt = {
@@ -76,6 +59,8 @@ export type ProducerParts = {
   readonly delayMsMax: number
   readonly defaultDurability: Durability
   readonly compressor: BodyCompressor | undefined
+  /** By the monotonic clock. */
+  readonly alarms: Alarms
   /** Called once by `close`. */
   readonly onClose: (producer: Producer) => Promise<void>
 }
@@ -91,8 +76,9 @@ export class Producer {
   readonly #parts: ProducerParts
   readonly #core: ProducingCore
   readonly #settings: ProducerSettings
-  readonly #durability: Durability
+  readonly #requests: OutgoingRequests
   readonly #waiting: WaitingSends
+  readonly #accumulator: Accumulator | undefined
   #dropped = 0
   #closing: Promise<void> | undefined
 
@@ -101,13 +87,26 @@ export class Producer {
     this.#core = parts.core
     this.#settings = parts.settings
     this.group = parts.settings.group ?? DEFAULT_GROUP
-    this.#durability = parts.settings.durability ?? parts.defaultDurability
+    const { core, ids, clock, delayMsMax, compressor, settings } = parts
+    this.#requests = new OutgoingRequests({
+      ...{ core, ids, clock, delayMsMax, compressor, group: this.group },
+      durability: settings.durability ?? parts.defaultDurability,
+      allowEmptyBody: settings.allowEmptyBody,
+      selectQueue: settings.selectQueue,
+    })
     this.#waiting = new WaitingSends({
       clock: parts.clock,
       bytesMax: parts.settings.waitingBytesMax,
       maxAttempts: parts.settings.maxAttempts,
       retryDelayMs: parts.settings.retryDelayMs,
       admitted: (bytes, signal) => parts.core.admitted(bytes, signal),
+    })
+    const { linger } = parts.settings
+    if (linger === undefined) return
+    this.#accumulator = new Accumulator({
+      settings: resolveSettings(LINGER_SETTINGS, linger, 'linger'),
+      alarms: parts.alarms,
+      send: requests => this.#sendGathered(requests),
     })
   }
 
@@ -126,7 +125,13 @@ export class Producer {
     const given = options ?? NO_OPTIONS
     const { signal } = given
     if (signal?.aborted) throw abortError(signal)
-    const request = this.#request(message, given, undefined)
+    const request = this.#request(message, given)
+    if (this.#accumulator !== undefined) {
+      if (isGatherable(message, given))
+        return (await this.#accumulator.add(gatheringKey(request, given), request)) as SendReceipt
+      // What was sent before it stays before it.
+      await this.#accumulator.flush()
+    }
     if (message.dedupeKey !== undefined) await this.#core.dedupeReady(request.topic)
     const receipt = this.#appendNow(request, message) ?? (await this.#appendLater(request, message, signal))
     const end = receipt.physicalOffset + receipt.sizeBytes
@@ -157,7 +162,7 @@ export class Producer {
    * @throws INVALID_ARGUMENT, MESSAGE_TOO_LARGE, and beyond the bounds BACKPRESSURE, unless `onBackpressure` is 'drop'
    */
   sendOneway(message: Message, options: SendOptions = NO_OPTIONS): void {
-    const request = this.#request(message, options, undefined)
+    const request = this.#request(message, options)
     try {
       if (!this.#waiting.isEmpty) throw sendsWait()
       this.#core.append(request, kindOfMessage(message))
@@ -213,7 +218,7 @@ export class Producer {
 
   /** Takes no more messages; resolves when those that wait for room are stored or have failed. Idempotent. */
   close(): Promise<void> {
-    this.#closing ??= this.#waiting.drained().then(() => this.#parts.onClose(this))
+    this.#closing ??= this.#close()
     return this.#closing
   }
 
@@ -227,9 +232,29 @@ export class Producer {
     return this.close()
   }
 
+  async #close(): Promise<void> {
+    await this.#accumulator?.flush()
+    await this.#waiting.drained()
+    await this.#parts.onClose(this)
+  }
+
+  async #sendGathered(requests: readonly AppendRequest[]): Promise<readonly AppendResult[]> {
+    const [only] = requests
+    if (requests.length === 1 && only !== undefined) {
+      const append = (): AppendResult => this.#core.append(only)
+      const receipt = this.#tryNow(append) ?? (await this.#waiting.add(sizeOf(only), append))
+      await this.#reached(receipt as SendReceipt, receipt.physicalOffset + receipt.sizeBytes, undefined)
+      return [receipt]
+    }
+    const receipts = await this.#appendBatch(requests, undefined)
+    const last = receipts.at(-1) as SendReceipt
+    await this.#reached(last, last.physicalOffset + last.sizeBytes, undefined)
+    return receipts
+  }
+
   async #sendHalf(message: Message, transaction: Transaction, options: SendOptions): Promise<SendReceipt> {
     if (options.signal?.aborted) throw abortError(options.signal)
-    const request = this.#request(message, options, transaction)
+    const request = this.#request(message, options, true)
     transaction.claim()
     let half: HalfResult | undefined
     try {
@@ -265,6 +290,16 @@ export class Producer {
     }
   }
 
+  #tryNow<T>(append: () => T): T | undefined {
+    if (!this.#waiting.isEmpty) return undefined
+    try {
+      return append()
+    } catch (error) {
+      if (WaitingSends.isWorthWaiting(error)) return undefined
+      throw error
+    }
+  }
+
   async #appendLater(request: AppendRequest, message: Message, signal: AbortSignal | undefined): Promise<SendReceipt> {
     // The caller may change his bytes while we wait: what was sent is what they were at the call.
     const kept = { ...request, body: Uint8Array.prototype.slice.call(request.body) }
@@ -282,7 +317,7 @@ export class Producer {
   }
 
   #batchRequests(messages: readonly Message[], options: SendOptions): AppendRequest[] {
-    const first = this.#request(messages[0] as Message, options, undefined)
+    const first = this.#request(messages[0] as Message, options)
     const rest = { ...options, queueId: first.queueId }
     return messages.map((message, i) => {
       if (message?.delayLevel !== undefined)
@@ -293,76 +328,13 @@ export class Producer {
           'none',
           message.delayLevel,
         )
-      return i === 0 ? first : this.#request(message, rest, undefined)
+      return i === 0 ? first : this.#request(message, rest)
     })
   }
 
-  #request(message: Message, options: SendOptions, transaction: Transaction | undefined): AppendRequest {
+  #request(message: Message, options: SendOptions, isTransaction = false): AppendRequest {
     this.#checkOpen()
-    if (typeof message !== 'object' || message === null) {
-      throw invalid('message', 'a message must be an object', 'Pass { topic, body }.', 'object', typeof message)
-    }
-    const topic = this.#core.route(message.topic)
-    const raw = bodyOf(message, this.#settings.allowEmptyBody)
-    const properties = propertiesOf(message, this.#parts.ids.next())
-    if (transaction !== undefined || isDelayed(message)) this.#addDelivery(properties, message, options, transaction)
-    const packed = this.#parts.compressor?.pack(raw)
-    return {
-      topic: topic.topic,
-      queueId: this.#queueId(topic, message, options),
-      body: packed?.body ?? raw,
-      properties,
-      flag: message.flag ?? 0,
-      sysFlag: packed?.sysFlag ?? 0,
-      durability: options.durability === undefined ? this.#durability : checkedDurability(options.durability),
-    }
-  }
-
-  #addDelivery(
-    properties: Record<string, string>,
-    message: Message,
-    options: SendOptions,
-    transaction: Transaction | undefined,
-  ): void {
-    const delay = delayOf(message, this.#parts.clock.nowMs(), this.#parts.delayMsMax)
-    const hint = 'Send it without a delay, or as an ordinary message.'
-    if (delay !== undefined && message.messageGroup !== undefined) {
-      throw invalid(
-        'delay',
-        'a message with a messageGroup cannot be delayed',
-        hint,
-        'no messageGroup',
-        message.messageGroup,
-      )
-    }
-    if (transaction !== undefined) {
-      if (delay !== undefined)
-        throw invalid('delay', 'a message in a transaction cannot be delayed', hint, 'no delay', delay.kind)
-      if (message.dedupeKey !== undefined) {
-        throw invalid(
-          'dedupeKey',
-          'a message in a transaction has no dedupeKey',
-          'Leave it out.',
-          'no dedupeKey',
-          message.dedupeKey,
-        )
-      }
-      properties[PROPERTY_TRANSACTION_MESSAGE] = 'true'
-      properties[PROPERTY_PRODUCER_GROUP] = this.group
-      const { checkImmunityMs } = options
-      if (checkImmunityMs !== undefined)
-        properties[PROPERTY_CHECK_IMMUNITY_SECONDS] = String(immunitySeconds(checkImmunityMs))
-    } else if (delay?.kind === 'level') properties[PROPERTY_DELAY] = String(delay.level)
-    else if (delay !== undefined) properties[PROPERTY_TIMER_DELIVER_MS] = String(delay.deliverMs)
-  }
-
-  #queueId(topic: TopicConfig, message: Message, options: SendOptions): number {
-    const { queueId } = options
-    if (queueId !== undefined) return checkedQueueId(queueId, topic.topic, topic.writeQueues)
-    const select = options.selectQueue ?? (message.messageGroup === undefined ? this.#settings.selectQueue : undefined)
-    if (select === undefined) return this.#core.chooseQueue(topic, message.messageGroup)
-    const queues = Array.from({ length: topic.writeQueues }, (_, id) => ({ topic: topic.topic, queueId: id }))
-    return checkedQueueId(select(queues, message)?.queueId, topic.topic, topic.writeQueues)
+    return this.#requests.make(message, options, isTransaction)
   }
 
   #checkOpen(): void {
@@ -371,37 +343,16 @@ export class Producer {
   }
 }
 
-function isDelayed(message: Message): boolean {
-  return message.delay !== undefined || message.deliveryTimestamp !== undefined || message.delayLevel !== undefined
+/** Whether a message may wait for others. */
+function isGatherable(message: Message, { signal, messageId }: SendOptions): boolean {
+  return signal === undefined && messageId === undefined && message.dedupeKey === undefined && !isDelayed(message)
 }
 
-function kindOfMessage(message: Message): MessageKind {
-  if (isDelayed(message) && message.delayLevel !== 0) return 'DELAY'
-  return message.messageGroup === undefined ? 'NORMAL' : 'FIFO'
-}
-
-function checkedDurability(durability: Durability): Durability {
-  if (durability === 'memory' || durability === 'interval' || durability === 'disk') return durability
-  const words = "'memory', 'interval' or 'disk'"
-  throw invalid(
-    'durability',
-    `there is no durability ${String(durability)}`,
-    `Use ${words}.`,
-    words,
-    String(durability),
-  )
-}
-
-/** RocketMQ counts in seconds. */
-function immunitySeconds(ms: unknown): number {
-  if (typeof ms === 'number' && Number.isFinite(ms) && ms >= 0 && ms <= 3_600_000) return Math.ceil(ms / 1000)
-  throw invalid(
-    'checkImmunityMs',
-    `checkImmunityMs ${String(ms)} is out of range`,
-    'Use 0 to 3600000.',
-    3_600_000,
-    String(ms),
-  )
+/** What may be one batch: its queue, where one was chosen, or its message group. */
+function gatheringKey({ topic, queueId, properties, durability }: AppendRequest, options: SendOptions): string {
+  const group = properties[PROPERTY_SHARDING_KEY]
+  const isChosen = options.queueId !== undefined || options.selectQueue !== undefined
+  return `${topic}\n${durability}\n${isChosen ? queueId : ''}\n${group ?? ''}`
 }
 
 function sendsWait(): PocketMQError {
@@ -421,6 +372,3 @@ function abortedAfterAppend(receipt: SendReceipt, cause: unknown): PocketMQError
     },
   )
 }
-
-/** The properties' name of the id a producer gives: for those who look a message up. */
-export const MESSAGE_ID_PROPERTY: string = PROPERTY_UNIQ_KEY
