@@ -5,6 +5,9 @@ export class OutputTooLarge extends Error {
   override readonly name: string = 'OutputTooLarge'
 }
 
+/** Up to here a loop is quicker than a call that copies. */
+const LOOP_BYTES_MAX = 48
+
 /** Bytes unpacked so far; later ones may repeat earlier ones. Every method that adds throws {@link OutputTooLarge}. */
 export class BoundedOutput {
   #bytes: Buffer
@@ -29,8 +32,11 @@ export class BoundedOutput {
   /** Adds the bytes of `from` from `start` up to `end`. */
   add(from: Uint8Array, start: number, end: number): void {
     this.#reserve(end - start)
-    this.#bytes.set(from.subarray(start, end), this.#length)
+    const bytes = this.#bytes
+    let at = this.#length
     this.#length += end - start
+    if (end - start > LOOP_BYTES_MAX) bytes.set(from.subarray(start, end), at)
+    else for (let i = start; i < end; i++) bytes[at++] = from[i] as number
   }
 
   /** Adds one byte, `count` times. */
@@ -46,8 +52,9 @@ export class BoundedOutput {
     this.#reserve(count)
     const bytes = this.#bytes
     let at = this.#length
-    for (const end = at + count; at < end; at++) bytes[at] = bytes[at - distance] as number
-    this.#length = at
+    this.#length += count
+    if (count > LOOP_BYTES_MAX && distance >= count) bytes.copyWithin(at, at - distance, at - distance + count)
+    else for (const end = at + count; at < end; at++) bytes[at] = bytes[at - distance] as number
     return true
   }
 

@@ -2,11 +2,11 @@
  * Compressed bodies. The store never looks into one: producers compress and consumers expand, by bits of sysFlag.
  * RocketMQ: Compressor, CompressionType; zlib streams (RFC 1950), LZ4 frames, zstd frames.
  */
-import { createRequire } from 'node:module'
 import { promisify } from 'node:util'
 import zlib from 'node:zlib'
 import { asError, PocketMQError } from '../base/errors.ts'
 import { readLz4Frame } from './lz4-frame.ts'
+import { writeLz4Frame } from './lz4-writer.ts'
 import {
   COMPRESSED_FLAG,
   COMPRESSION_LZ4,
@@ -35,10 +35,6 @@ type NativeZstd = {
 const nativeZstd = zlib as unknown as NativeZstd
 /** ZSTD_c_compressionLevel of zstd.h. */
 const ZSTD_LEVEL_PARAMETER = 100
-
-/** The part of lz4js that is used. */
-type Lz4Writer = { compress(body: Uint8Array): Uint8Array }
-let lz4Writer: Lz4Writer | undefined
 
 const deflate = promisify<Uint8Array, zlib.ZlibOptions, Buffer>(zlib.deflate)
 const inflate = promisify<Uint8Array, zlib.ZlibOptions, Buffer>(zlib.inflate)
@@ -69,7 +65,7 @@ export function compressionOf(sysFlag: number): CompressionType | undefined {
  */
 export function compressBody(body: Uint8Array, type: CompressionType, level: number): Buffer {
   if (type === 'zlib') return zlib.deflateSync(body, { level })
-  return type === 'lz4' ? compressLz4(body) : compressZstd(body, level)
+  return type === 'lz4' ? writeLz4Frame(body) : compressZstd(body, level)
 }
 
 /** The same off the event loop, where Node can do that: zlib. */
@@ -104,13 +100,6 @@ export async function decompressBodyAsync(body: Buffer, sysFlag: number, bytesMa
   } catch (error) {
     throw nodeFailure(error, 'zlib', bytesMax)
   }
-}
-
-function compressLz4(body: Uint8Array): Buffer {
-  // Loaded when first needed: it keeps 5 MiB for itself.
-  lz4Writer ??= createRequire(import.meta.url)('lz4js') as Lz4Writer
-  const frame = lz4Writer.compress(body)
-  return Buffer.from(frame.buffer, frame.byteOffset, frame.length)
 }
 
 function compressZstd(body: Uint8Array, level: number): Buffer {

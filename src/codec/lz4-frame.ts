@@ -1,5 +1,5 @@
 /**
- * Reads LZ4 frames, checking every length before it is believed. lz4js writes them; its reader trusts lengths and offsets.
+ * Reads LZ4 frames, checking every length before it is believed: lz4js trusts lengths and offsets.
  * Multi-byte numbers of a frame are little-endian. Checksums are skipped: a stored body has a CRC of its own.
  *
  * | offset | bytes | field      | meaning                                                        |

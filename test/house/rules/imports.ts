@@ -28,7 +28,6 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 /** Who may import a package: one file, or a folder of files. Packages that are not listed are not for src/. */
 const PACKAGES: Readonly<Record<string, { readonly within: string; readonly files: number }>> = {
   'crc-32': { within: 'src/codec/crc.ts', files: 1 },
-  lz4js: { within: 'src/codec/compression.ts', files: 1 },
   'mmap-io': { within: 'src/files/mmap.ts', files: 1 },
   'fs-native-extensions': { within: 'src/files/store-lock.ts', files: 1 },
   'fs-extra': { within: 'src/files/', files: Number.POSITIVE_INFINITY },
