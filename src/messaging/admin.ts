@@ -6,6 +6,7 @@ import type { DeadLetterFilter, RedriveResult } from './dead-letters.ts'
 import { listDeadLetters, redriveDeadLetters } from './dead-letters.ts'
 import type { Engine } from './engine.ts'
 import { saveForSnapshot } from './engine.ts'
+import { lagOf } from './health-watch.ts'
 import { checkGroupName, checkUserTopic, invalid, isGroupTopic, isSystemGroup, isSystemTopic } from './limits.ts'
 import { MessageView } from './message-view.ts'
 import { QueueIds } from './queue-ids.ts'
@@ -286,13 +287,7 @@ export class Admin {
   }
 
   #lagOf(group: string): number {
-    let lag = 0
-    for (const { topic, queueId, ranges } of this.#engine.offsets.entries.ofGroup(group)) {
-      const range = this.#store.queueRange(topic, queueId)
-      if (range === undefined) continue
-      lag += Math.max(0, range.maxQueueOffset - Math.max(ranges.committed, range.minQueueOffset) - ranges.ackedAbove)
-    }
-    return lag
+    return lagOf(this.#store, this.#engine.offsets, group)
   }
 
   #topic(topic: string): TopicConfig {

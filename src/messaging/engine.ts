@@ -12,6 +12,7 @@ import { DelayLevels } from './delay-levels.ts'
 import { DelayedDelivery } from './delayed-delivery.ts'
 import { DeliveryCore } from './delivery-core.ts'
 import { Events } from './events.ts'
+import { HealthWatch } from './health-watch.ts'
 import { replayLog } from './log-replay.ts'
 import { OffsetTable } from './offset-table.ts'
 import { ProducingCore } from './producing-core.ts'
@@ -49,6 +50,7 @@ export type Engine = Ground &
     readonly core: ProducingCore
     readonly delivery: DeliveryCore
     readonly dedupe: DedupeWindows
+    readonly health: HealthWatch
   }
 
 /** Address in new records unless `advertise` says another: where a broker would listen. */
@@ -75,9 +77,11 @@ export async function openEngine(
     random: settings.random,
     processId: process.pid,
   })
-  const engine = { ...ground, ...loops, dedupe, core, delivery, ids }
+  const { healthDelayMs } = settings
+  const health = new HealthWatch({ store, alarms, events, offsets, delivery, healthDelayMs })
+  const engine = { ...ground, ...loops, dedupe, core, delivery, ids, health }
   listen(engine)
-  if (!store.isReadOnly) startLoops(loops)
+  if (!store.isReadOnly) startLoops(engine)
   return engine
 }
 
@@ -114,18 +118,20 @@ async function openLoops({
   return { levels, timers, transactions }
 }
 
-function startLoops({ levels, timers, transactions }: Loops): void {
+function startLoops({ levels, timers, transactions, health }: Engine): void {
+  health.start()
   levels.start()
   timers.start()
   transactions.start()
 }
 
 /** The store has one listener of each kind; here it is shared out. */
-function listen({ store, events, levels, timers, transactions, delivery }: Engine): void {
+function listen({ store, events, levels, timers, transactions, delivery, health }: Engine): void {
   store.onDispatch((request: DispatchRequest) => {
     delivery.onDispatch(request)
     levels.onDispatch(request)
     timers.onDispatch(request)
+    health.onDispatch(request)
   })
   store.onEvent((name, details) => {
     if (name === 'disk-pressure') events.emit('disk-pressure', details)
@@ -154,6 +160,7 @@ export async function saveForSnapshot({ topics, offsets, levels, timers, transac
 /** Ends the loops and writes what a clean close promises. The store itself stays open. */
 export async function closeEngine(engine: Engine): Promise<void> {
   const { store, levels, timers, transactions, delivery, offsets, topics, alarms, wallAlarms, clients } = engine
+  engine.health.close()
   await Promise.all([transactions.stop(), levels.stop(), timers.stop()])
   await delivery.close()
   clients.close()

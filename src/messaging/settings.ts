@@ -22,6 +22,7 @@ type MessagingTable = {
   readonly transactionChecksMax: Setting<number>
   readonly dedupeWindowMs: Setting<number>
   readonly dedupeKeysMax: Setting<number>
+  readonly healthDelayMs: Setting<number>
   readonly random: Setting<() => number>
 }
 
@@ -52,6 +53,12 @@ export const MESSAGING_SETTINGS: MessagingTable = {
   transactionChecksMax: wholeNumber('questions about a transaction before it is given up', 15, 1, 1_000_000),
   dedupeWindowMs: wholeNumber('milliseconds a dedupeKey is remembered', 10 * MINUTE_MS, 1, 7 * DAY_MS),
   dedupeKeysMax: wholeNumber('dedupeKeys remembered for one topic', 100_000, 1, 10_000_000),
+  healthDelayMs: wholeNumber(
+    'milliseconds after which a topic without a group, or a group without a member, is spoken of',
+    60_000,
+    1,
+    24 * 3_600_000,
+  ),
   random: custom('where random choices come from, 0 to 1; a seeded one in tests', Math.random, checkFunction),
 }
 
