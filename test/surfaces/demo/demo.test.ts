@@ -10,8 +10,8 @@ import { temporaryFolder } from '../../support/temporary-folder.ts'
 /** The compiled command line, with `data/` where an installed package has it. */
 function compiledMain(): string {
   const main = childScript('src/surfaces/cli/main.ts')
-  const data = join(dirname(main), '../../../data')
-  if (!existsSync(data)) symlinkSync(join(REPOSITORY, 'data'), data)
+  const dataFolder = join(dirname(main), '../../../data')
+  if (!existsSync(dataFolder)) symlinkSync(join(REPOSITORY, 'data'), dataFolder)
   return main
 }
 
