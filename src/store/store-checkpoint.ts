@@ -37,7 +37,7 @@ export type LoadedCheckpoint = {
   readonly file: StoreCheckpoint
   /** Undefined where the file is missing or damaged. */
   readonly checkpoint: Checkpoint | undefined
-  /** Of the file's bytes; undefined where it is missing. */
+  /** Of the file's bytes; undefined where it is missing or nothing but zeros. */
   readonly sha256: string | undefined
 }
 
@@ -62,7 +62,8 @@ export class StoreCheckpoint {
     const bytes = await readWhole(options.fileSystem, join(options.dir, 'checkpoint'))
     const checkpoint = bytes === undefined ? undefined : decoded(bytes)
     const file = new StoreCheckpoint(options, checkpoint ?? EMPTY_CHECKPOINT)
-    return { file, checkpoint, sha256: bytes === undefined ? undefined : sha256Of(bytes) }
+    // A power cut can keep the name and not the content: nothing but zeros is nobody's, and no sign of a broker.
+    return { file, checkpoint, sha256: bytes?.some(byte => byte !== 0) ? sha256Of(bytes) : undefined }
   }
 
   /** The bytes to write, so that their hash can be on the device before they are. */
