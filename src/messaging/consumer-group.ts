@@ -465,9 +465,12 @@ export class ConsumerGroup {
     return { group: this.group, topic: cursor.topic, queueId: cursor.queueId }
   }
 
-  /** Nobody is left: what was read ahead is let go. Copies on their way still settle what they settle. */
+  /** Nobody is left: what was read ahead is let go. Which messages failed, and until when they wait, stays. */
   rest(): void {
-    for (const cursor of this.#cursors.values()) if (cursor.inFlight.size === 0) this.restart(cursor)
+    for (const cursor of this.#cursors.values()) {
+      this.#handOut.letGoOfRecords(cursor)
+      cursor.dropReady()
+    }
   }
 
   /** Receives are answered, nothing more is handed out. What is in hand can still be settled. */

@@ -41,6 +41,8 @@ export interface HandOut {
   resume(cursor: Cursor, queueOffset: number): void
   /** The queue starts anew. */
   restart(cursor: Cursor): void
+  /** Nobody wants messages for now: records are read again when somebody does. */
+  letGoOfRecords(cursor: Cursor): void
 }
 
 /** Messages of one queue that are handed out before the next queue has its turn. */
@@ -83,6 +85,8 @@ export class MessageHandOut implements HandOut {
   resume(): void {}
 
   restart(): void {}
+
+  letGoOfRecords(): void {}
 }
 
 /** A queue at a time, to its owner: the next messages go out when those before have ended. RocketMQ: orderly. */
@@ -133,6 +137,8 @@ export class QueueHandOut implements HandOut {
   restart(cursor: Cursor): void {
     this.#blocked.delete(cursor)
   }
+
+  letGoOfRecords(): void {}
 }
 
 /** One message of each message group at a time, each to the least busy member. */
@@ -181,6 +187,10 @@ export class MessageGroupHandOut implements HandOut {
 
   restart(cursor: Cursor): void {
     this.#books.delete(cursor)
+  }
+
+  letGoOfRecords(cursor: Cursor): void {
+    this.#books.get(cursor)?.letGoOfRecords()
   }
 
   #next(cursor: Cursor, book: MessageGroups): WaitingMessage | undefined {

@@ -18,7 +18,7 @@ export type WaitingMessage = {
   readonly group: MessageGroup
   message: StoredMessage | undefined
   /** Of its record, while it counts against what is kept here. */
-  readonly keptBytes: number
+  keptBytes: number
   /** It was out before. */
   readonly isAgain: boolean
   /** Nothing is left of it in the store. */
@@ -116,12 +116,14 @@ export class MessageGroups {
     this.#free(group)
   }
 
-  /** Forgets everything: the queue starts anew. */
-  clear(): void {
-    this.#groups.clear()
-    this.#ready.clear()
-    this.#out.clear()
-    this.#waitingCount = 0
+  /** Keeps only where waiting messages lie. */
+  letGoOfRecords(): void {
+    for (const group of [...this.#groups.values(), ...this.#ready, ...this.#out.values()]) {
+      for (const waiting of group.waiting) {
+        waiting.message = undefined
+        waiting.keptBytes = 0
+      }
+    }
     this.#keptBytes = 0
   }
 

@@ -1,0 +1,161 @@
+/**
+ * A hundred lines that say what consumers may see, and a system to hold against them. The model knows every message sent, who
+ * has it in hand, when it may come again, and whether it is done; each delivery is checked against that as it happens.
+ */
+import { expect } from 'vitest'
+import type { MessageView } from '../../src/messaging/message-view.ts'
+import type { ManualClock } from '../../src/testing/manual-clock.ts'
+
+/** How messages of a group are delivered. */
+export type Order = 'none' | 'queue' | 'group'
+
+export const MAX_ATTEMPTS = 3
+/** Waits after the first and later failures: RocketMQ's levels for shared messages, a second in place for ordered ones. */
+const SHARED_WAITS_MS = [10_000, 30_000]
+const IN_PLACE_MS = 1000
+const TIMEOUT_RETRY_MS = 10_000
+
+/** A message, as the model knows it. */
+export type Sent = {
+  readonly body: string
+  readonly group: string
+  queueId: number
+  queueOffset: number
+  state: 'open' | 'done' | 'dead'
+  failures: number
+  /** It does not come again before. */
+  dueMs: number
+  /** A power cut took what was known of it: it may come again. */
+  mayRepeat: boolean
+  inHand: InHand | undefined
+  deliveries: number
+}
+
+/** A message that a member has. */
+export type InHand = {
+  readonly message: Sent
+  readonly member: string
+  readonly kind: 'push' | 'simple'
+  /** When its time is over. */
+  deadlineMs: number
+  /** Ends it, in the system. Answers nothing; the model is told by `ended`. */
+  end: (outcome: 'ack' | 'fail') => Promise<void>
+}
+
+/** The model. */
+export class ConsumingModel {
+  readonly order: Order
+  readonly clock: ManualClock
+  sent: Sent[] = []
+  readonly #byBody = new Map<string, Sent>()
+  #count = 0
+
+  constructor(order: Order, clock: ManualClock) {
+    this.order = order
+    this.clock = clock
+  }
+
+  nextBody(): string {
+    return `m${this.#count++}`
+  }
+
+  wasSent(body: string, group: string, queueId: number, queueOffset: number): void {
+    const known = { state: 'open', failures: 0, dueMs: 0, mayRepeat: false, inHand: undefined, deliveries: 0 } as const
+    const message: Sent = { body, group, queueId, queueOffset, ...known }
+    this.sent.push(message)
+    this.#byBody.set(body, message)
+  }
+
+  /** Checks a delivery; the message is in hand from here on. */
+  delivered(view: MessageView, member: string, hand: Pick<InHand, 'kind' | 'deadlineMs' | 'end'>): InHand {
+    const message = this.#byBody.get(view.body.toString())
+    expect(message, `delivered ${view.body} was sent`).toBeDefined()
+    const { inHand } = message as Sent
+    if (inHand !== undefined && inHand.deadlineMs <= this.clock.nowMs()) this.expired(inHand)
+    const sent = message as Sent
+    const who = `${sent.body} (${sent.queueId}/${sent.queueOffset}) to ${member}`
+    if (!sent.mayRepeat) expect(sent.state, `${who} is not done`).toBe('open')
+    expect(sent.inHand?.member, `${who} is in nobody's hand`).toBeUndefined()
+    expect(this.clock.nowMs(), `${who} comes not early`).toBeGreaterThanOrEqual(sent.dueMs)
+    expect(view.topic, who).toBe('orders')
+    if (!sent.mayRepeat) expect(view.deliveryAttempt, `${who} counts its attempts`).toBe(sent.failures + 1)
+    for (const before of this.#mustPrecede(sent)) {
+      expect(before.state, `${before.body} is done before ${who}`).not.toBe('open')
+    }
+    sent.state = 'open'
+    sent.deliveries++
+    sent.inHand = { message: sent, member, ...hand }
+    return sent.inHand
+  }
+
+  /** A member has ended it. */
+  ended(hand: InHand, outcome: 'ack' | 'fail'): void {
+    const { message } = hand
+    message.inHand = undefined
+    if (outcome === 'ack') message.state = 'done'
+    else this.#failed(message, hand.kind === 'simple' ? 0 : undefined, this.clock.nowMs())
+  }
+
+  /** Its time was over. */
+  expired(hand: InHand): void {
+    hand.message.inHand = undefined
+    const waitMs = hand.kind === 'simple' ? 0 : this.order === 'none' ? TIMEOUT_RETRY_MS : undefined
+    this.#failed(hand.message, waitMs, hand.deadlineMs)
+  }
+
+  /** Its member is gone. */
+  released(hand: InHand): void {
+    hand.message.inHand = undefined
+  }
+
+  /** Everybody is gone with the process. Attempts in place were counted in memory alone. */
+  killed(): void {
+    for (const message of this.sent) {
+      message.inHand = undefined
+      if (this.order !== 'none') {
+        message.failures = 0
+        message.dueMs = 0
+      }
+    }
+  }
+
+  /** After a power cut only the messages below each queue's end are there, and what was known of them may be lost. */
+  powerCut(endOf: (queueId: number) => number): void {
+    this.killed()
+    this.sent = this.sent.filter(message => message.queueOffset < endOf(message.queueId))
+    this.#byBody.clear()
+    for (const message of this.sent) {
+      message.mayRepeat = true
+      message.dueMs = 0
+      this.#byBody.set(message.body, message)
+    }
+  }
+
+  /** The commit is above no unfinished message, unless a retry copy settled it. */
+  checkCommitted(queueId: number, committed: number): void {
+    for (const { body, queueId: at, queueOffset, state, failures, mayRepeat } of this.sent) {
+      if (at !== queueId || queueOffset >= committed || mayRepeat) continue
+      const isSettled = state !== 'open' || (this.order === 'none' && failures > 0)
+      expect(isSettled, `${body} (${queueId}/${queueOffset}) is below the commit ${committed}`).toBe(true)
+    }
+  }
+
+  get inHand(): InHand[] {
+    return this.sent.flatMap(message => (message.inHand === undefined ? [] : [message.inHand]))
+  }
+
+  #failed(message: Sent, waitMs: number | undefined, atMs: number): void {
+    message.failures++
+    if (message.failures >= MAX_ATTEMPTS) message.state = 'dead'
+    const ofPolicy = this.order === 'none' ? (SHARED_WAITS_MS[message.failures - 1] ?? 0) : IN_PLACE_MS
+    message.dueMs = atMs + (waitMs ?? ofPolicy)
+  }
+
+  #mustPrecede(message: Sent): Sent[] {
+    if (this.order === 'none') return []
+    return this.sent.filter(other => {
+      const isBefore = other.queueId === message.queueId && other.queueOffset < message.queueOffset
+      return isBefore && !other.mayRepeat && (this.order === 'queue' || other.group === message.group)
+    })
+  }
+}
