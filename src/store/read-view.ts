@@ -5,7 +5,9 @@
  * While its owner lives, a record that does not decode is not there yet: `refresh` goes on from there.
  */
 import { Watermark } from '../base/watermark.ts'
+import type { RecordChecks } from '../codec/record-cursor.ts'
 import type { FileSystem } from '../files/file-system.ts'
+import { unitPlaceOf } from './append-unit.ts'
 import type { FolderFiles } from './folder-files.ts'
 import { openFolderFiles } from './folder-files.ts'
 import { LogWalk } from './log-walk.ts'
@@ -72,22 +74,19 @@ export async function openReadView(parts: ReadViewParts): Promise<ReadView> {
 /** Goes on where recovery ended, as far as the owner has come. */
 class Follow {
   readonly #files: FolderFiles
-  readonly #walk: LogWalk
+  readonly #checks: (physicalOffset: number) => RecordChecks
+  #walk: LogWalk
   readonly #records: RecordDispatch
   readonly #dispatched: Watermark
   #running: Promise<void> | undefined
   #isClosed = false
 
   constructor({ onEvent }: ReadViewParts, files: FolderFiles, recovered: Recovered, dispatched: Watermark) {
-    const { log, queues, index, tombstones } = files
+    const { queues, index, tombstones } = files
     this.#files = files
     this.#dispatched = dispatched
-    this.#walk = new LogWalk(log, {
-      from: recovered.appendAt,
-      limit: () => log.filesEnd,
-      checks: recordChecksOf(recovered.state.foreignRanges),
-      wholeTo: recovered.appendAt,
-    })
+    this.#checks = recordChecksOf(recovered.state.foreignRanges)
+    this.#walk = this.#walkFrom(recovered.appendAt)
     this.#records = new RecordDispatch({
       queues,
       index,
@@ -118,6 +117,10 @@ class Follow {
     let end = this.#dispatched.value
     for (let step = this.#walk.step(); step !== 'end'; step = this.#walk.step()) {
       if (step === 'starved') await this.#walk.fill()
+      if (step === 'record' && !(await this.#isUnitThere())) {
+        this.#walk = this.#walkFrom(end)
+        break
+      }
       if (step === 'record') this.#records.dispatch(this.#walk.cursor)
       // A filler that is the last thing there may still be on its way: what follows tells.
       if (step === 'record' || step === 'filler') end = this.#walk.position
@@ -126,6 +129,37 @@ class Follow {
     written.advance(Math.max(written.value, end))
     flushed.advance(Math.max(flushed.value, end))
     this.#dispatched.advance(Math.max(this.#dispatched.value, end))
+  }
+
+  /**
+   * False where the record begins an append unit the rest of which is not there: on its way, or its writer was killed.
+   * What another writer appended is believed as it is: a broker copies properties of ours into records of its own.
+   */
+  async #isUnitThere(): Promise<boolean> {
+    const { physicalOffset, properties } = this.#walk.cursor
+    const place = unitPlaceOf(properties)
+    if (place === undefined || place.index !== 1 || this.#checks(physicalOffset).record === 'ignore') return true
+    const ahead = this.#walkFrom(physicalOffset)
+    for (let index = 1; index <= place.count; index++) {
+      let step = ahead.step()
+      while (step === 'starved') {
+        await ahead.fill()
+        step = ahead.step()
+      }
+      if (step === 'end') return false
+      if (step !== 'record' || unitPlaceOf(ahead.cursor.properties)?.index !== index) return true
+    }
+    return true
+  }
+
+  #walkFrom(physicalOffset: number): LogWalk {
+    const { log } = this.#files
+    return new LogWalk(log, {
+      from: physicalOffset,
+      limit: () => log.filesEnd,
+      checks: this.#checks,
+      wholeTo: physicalOffset,
+    })
   }
 }
 

@@ -2,7 +2,8 @@
  * Walks the log from a border of records on and makes its queue entries and keys again, entry k at slot k, trusting none that
  * is there. For recovery, and for the follow-up of a read-only view.
  */
-import { PROPERTY_PMQ_UNIT, propertyValue } from '../codec/properties.ts'
+import type { UnitPlace } from './append-unit.ts'
+import { unitPlaceOf } from './append-unit.ts'
 import type { CommitLog } from './commit-log.ts'
 import { LogWalk } from './log-walk.ts'
 import { QueueExpectations } from './queue-expectations.ts'
@@ -127,7 +128,7 @@ async function wholeUnitsEnd(
   return units.find(unit => unit.start === lastStart)?.start ?? end
 }
 
-type Unit = { readonly start: number; readonly index: number; readonly count: number }
+type Unit = UnitPlace & { readonly start: number }
 
 /** Records between `from` and `end` that belong to an append unit, from the last record that does not belong to one on. */
 async function unitsOf(log: CommitLog, from: number, end: number): Promise<Unit[]> {
@@ -136,9 +137,9 @@ async function unitsOf(log: CommitLog, from: number, end: number): Promise<Unit[
   for (let step = walk.step(); step !== 'end'; step = walk.step()) {
     if (step === 'starved') await walk.fill()
     if (step !== 'record') continue
-    const unit = /^(\d{1,9})\/(\d{1,9})$/.exec(propertyValue(walk.cursor.properties, PROPERTY_PMQ_UNIT) ?? '')
-    if (unit === null || unit[1] === '1') units = []
-    if (unit !== null) units.push({ start: walk.cursor.physicalOffset, index: Number(unit[1]), count: Number(unit[2]) })
+    const place = unitPlaceOf(walk.cursor.properties)
+    if (place === undefined || place.index === 1) units = []
+    if (place !== undefined) units.push({ start: walk.cursor.physicalOffset, ...place })
   }
   return units
 }
