@@ -40,7 +40,15 @@ export type CheckpointerParts = {
 
 /** Part of the state that others decide. */
 export type StateChange = Partial<
-  Pick<StoreState, 'tombstones' | 'consumerOffsetSha256' | 'formerConsumerOffsetSha256' | 'isCleanClose' | keyof Census>
+  Pick<
+    StoreState,
+    | 'tombstones'
+    | 'foreignRanges'
+    | 'consumerOffsetSha256'
+    | 'formerConsumerOffsetSha256'
+    | 'isCleanClose'
+    | keyof Census
+  >
 >
 
 /** The background checkpoints of one store. */
