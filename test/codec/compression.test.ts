@@ -209,29 +209,48 @@ describe('an LZ4 frame', () => {
   })
 
   it.each<[string, string]>([
-    ['a distance of 0', '05000000' + '1461000010'],
-    ['a distance to before the beginning', '05000000' + '1461020010'],
-    ['a literal length beyond the block', '02000000' + 'f0ff'],
-    ['a match length without an end', '04000000' + '1f610100'],
-    ['no literals after the last match', '04000000' + '14610100'],
-    ['a block longer than its maximum', '01000100' + '00'],
-    ['a block longer than the frame', '09000000' + '1061'],
-    ['no end', '02000000' + '1061'],
-  ])('with %s is damaged', (_what, block) => {
-    const end = block.endsWith('1061') && block.startsWith('02') ? '' : '00000000'
-    expect(readLz4Frame(frameOf(block + end), 1_000)).toBe('damaged')
+    ['a distance of 0', '06000000 1461 0000 1062 00000000'],
+    ['a distance to before the beginning', '06000000 1461 0200 1062 00000000'],
+    ['a literal length beyond the block', '03000000 f0ff00 00000000'],
+    ['a literal length without an end', '02000000 f0ff 00000000'],
+    ['a match length without an end', '04000000 1f61 0100 00000000'],
+    ['no literals after the last match', '04000000 1461 0100 00000000'],
+    ['a block longer than the frame', '09000000 1061'],
+    ['no end', '02000000 1061'],
+    ['something behind its end', '02000000 1061 00000000 00'],
+  ])('with %s is damaged', (_what, blocks) => {
+    expect(readLz4Frame(frameOf(blocks), 1_000)).toBe('damaged')
   })
 
-  it('with a version, a block size or a dictionary that nobody writes is damaged', () => {
-    for (const head of ['04224d18a04082', '04224d18603082', '04224d18614082', '04224d19604082']) {
-      expect(readLz4Frame(Buffer.from(`${head}0200000010610${'0'.repeat(7)}`, 'hex'), 10)).toBe('damaged')
+  it('with a repeat from one byte back has that byte again and again', () => {
+    expect(readLz4Frame(frameOf('06000000 1461 0100 1062 00000000'), 1_000).toString()).toBe(`${'a'.repeat(9)}b`)
+  })
+
+  it('with a block longer than its maximum is damaged, and one of just that length is not', () => {
+    const frame = (bytes: number): Buffer => {
+      const length = Buffer.alloc(4)
+      length.writeUInt32LE(0x8000_0000 + bytes)
+      return Buffer.concat([frameOf(''), length, Buffer.alloc(bytes, 'x'), Buffer.alloc(4)])
     }
-    expect(readLz4Frame(frameOf('020000001061' + '00000000'), 10).toString()).toBe('a')
+    // 0x40: blocks of at most 64 KiB.
+    expect(readLz4Frame(frame(65_536), 100_000).length).toBe(65_536)
+    expect(readLz4Frame(frame(65_537), 100_000)).toBe('damaged')
+  })
+
+  it.each([
+    ['version 2', '04224d18a04082'],
+    ['a block size that does not exist', '04224d18603082'],
+    ['a dictionary', '04224d1861408200000000'],
+    ['another magic', '04224d19604082'],
+  ])('of %s is damaged', (_what, head) => {
+    expect(readLz4Frame(Buffer.from(`${head}02000000106100000000`, 'hex'), 10)).toBe('damaged')
+    expect(readLz4Frame(frameOf('02000000106100000000'), 10).toString()).toBe('a')
   })
 })
 
+/** A frame of blocks of at most 64 KiB. */
 function frameOf(blocks: string): Buffer {
-  return Buffer.from(`04224d18604082${blocks}`, 'hex')
+  return Buffer.from(`04224d18604082${blocks.replaceAll(' ', '')}`, 'hex')
 }
 
 /** What `work` answers, or the code of the error that it throws. */

@@ -5,6 +5,7 @@ import { offsetMessageId, parseOffsetMessageId, UniqueIds } from '../../src/code
 
 describe('an offset message id', () => {
   it.each<[string, number, string]>([
+    ['127.0.0.1:10911', 0, '7F00000100002A9F0000000000000000'],
     ['127.0.0.1:10911', 169, '7F00000100002A9F00000000000000A9'],
     ['[2001:db8::1]:10911', 2 ** 40, '20010DB800000000000000000000000100002A9F0000010000000000'],
     ['10.1.2.3:10911', Number.MAX_SAFE_INTEGER, '0A01020300002A9F001FFFFFFFFFFFFF'],

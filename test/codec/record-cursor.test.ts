@@ -132,7 +132,7 @@ describe('a record is bad', () => {
     expect(() => decodeRecord(Buffer.alloc(100))).toThrow(
       expect.objectContaining({
         code: 'POCKETMQ_CORRUPT',
-        details: expect.objectContaining({ found: expect.any(String) }),
+        details: expect.objectContaining({ found: 'nothing was written here' }),
       }),
     )
     expect(corruptCode(() => decodeRecord(Buffer.concat([bytes, bytes])))).toBe('CORRUPT')
@@ -174,11 +174,13 @@ describe('a reader', () => {
 
   it('keeps one string for a topic it meets again', () => {
     const cursor = new RecordCursor()
-    const topics = ['orders', 'orderz', 'a', 'orders'].map(topic => {
+    // The last two share the place where the first of them is kept.
+    const given = ['orders', 'orderz', 'a', 'orders', 'x-orders-eu', 'y-orders-eu']
+    const topics = given.map(topic => {
       readOne(encodeOne({ topic, queueId: 0, body: Buffer.alloc(1) }), ALL_CHECKS, cursor)
       return cursor.topic
     })
-    expect(topics).toEqual(['orders', 'orderz', 'a', 'orders'])
+    expect(topics).toEqual(given)
   })
 
   it('takes a stale record CRC of a broker for what it is: one more property', () => {

@@ -101,6 +101,7 @@ describe('a zstd block', () => {
   it.each<[string, string, string]>([
     ['stored as they are', '190000 616263', 'abc'],
     ['one that repeats', '1b000061', 'aaa'],
+    ['one literal that repeats', '1d0000 1961 00', 'aaa'],
     ['literals and a repeat', '550000 18616161 01 54 030200 04', 'aaaaaa'],
   ])('may hold bytes %s', (_what, block, content) => {
     expect(readZstdFrame(frameOf(block), BYTES_MAX).toString()).toBe(content)
