@@ -133,15 +133,27 @@ function listen({ store, events, levels, timers, transactions, delivery, health 
     timers.onDispatch(request)
     health.onDispatch(request)
   })
-  store.onEvent((name, details) => {
-    if (name === 'disk-pressure') events.emit('disk-pressure', details)
-    else if (name === 'error') events.emit('error', { where: 'the store', error: storeError(details) })
-    else events.emit('store', { name, details })
-  })
+  store.onEvent((name, details) => tellStoreEvent(store, events, name, details))
   store.keepFrom(async () => {
     const [unconsumed, parked] = await Promise.all([delivery.keepFrom(), levels.keepFrom()])
     return Math.min(unconsumed, parked, timers.keepFrom(), transactions.keepFrom())
   })
+}
+
+/** Findings that nobody has to read of unless he asks. */
+const QUIET_FINDINGS: ReadonlySet<string> = new Set(['segment-removed', 'key-search-in-log'])
+
+/** What nobody listens for is logged, as the store itself would. */
+function tellStoreEvent(
+  store: MessageStore,
+  events: Events,
+  name: string,
+  details: Readonly<Record<string, unknown>>,
+): void {
+  if (name === 'error') events.emit('error', { where: 'the store', error: storeError(details) })
+  else if (name === 'disk-pressure' && events.has(name)) events.emit(name, details)
+  else if (events.has('store')) events.emit('store', { name, details })
+  else if (!QUIET_FINDINGS.has(name)) store.logger.warn(details, name)
 }
 
 function storeError(details: Readonly<Record<string, unknown>>): Error {

@@ -256,10 +256,10 @@ export class Producer {
     if (options.signal?.aborted) throw abortError(options.signal)
     const request = this.#request(message, options, true)
     transaction.claim()
+    const append = (): HalfResult => this.#core.append(request, 'TRANSACTION') as HalfResult
     let half: HalfResult | undefined
     try {
-      // Never tried again by itself: only its sender knows whether the local work goes on.
-      half = this.#core.append(request, 'TRANSACTION') as HalfResult
+      half = this.#tryNow(append) ?? (await this.#waiting.add(sizeOf(request), append, options.signal))
     } finally {
       transaction.settleClaim(half)
     }

@@ -237,12 +237,14 @@ export class TimerMessages implements ReplayPart {
     this.#next = Math.max(broker.nextQueueOffset, range.minQueueOffset)
     await this.#readQueue(range.maxQueueOffset)
     this.#appliedTo = this.#store.watermarks.dispatched
-    this.#saveSoon()
+    if (!this.#store.isReadOnly) this.#saveSoon()
   }
 
+  /** A queue that ends before what the file knows was cut by somebody: what comes to stand there is new. */
   #take(file: PendingTimersFile): void {
-    for (const entry of file.entries) this.#pending.add(entry)
-    this.#next = file.nextQueueOffset
+    const end = this.#store.queueRange(TIMER_TOPIC, 0)?.maxQueueOffset ?? 0
+    for (const entry of file.entries) if (entry.queueOffset < end) this.#pending.add(entry)
+    this.#next = Math.min(file.nextQueueOffset, end)
     this.#appliedTo = file.appliedTo
     this.#snapshotAt = file.appliedTo
     this.#timerLogFileBytes = file.timerLogFileBytes

@@ -67,7 +67,7 @@ const SYSTEM_TOPIC_QUEUES: ReadonlyMap<string, number> = new Map([
   [GIVE_UP_TOPIC, 1],
 ])
 
-type Entry = { readonly stored: StoredTopic; readonly view: TopicConfig }
+type Entry = { readonly stored: StoredTopic; readonly view: TopicConfig; readonly isSystem: boolean }
 type TopicsOptions = {
   readonly autoCreate: boolean
   readonly topicQueues: number
@@ -126,10 +126,9 @@ export class Topics {
 
   /** The topic to send to, created where that is allowed. @throws INVALID_ARGUMENT, TOPIC_NOT_FOUND */
   forSend(topic: unknown): TopicConfig {
-    const known = this.#entries.get(topic as string)?.view
-    if (known !== undefined && !isSystemTopic(known.topic)) return known
+    const known = this.#entries.get(topic as string)
+    if (known !== undefined && !known.isSystem) return known.view
     checkUserTopic(topic)
-    if (known !== undefined) return known
     if (!this.#options.autoCreate) throw topicNotFound(topic)
     return this.obtain(topic)
   }
@@ -204,7 +203,7 @@ export class Topics {
 
   #set(stored: StoredTopic): TopicConfig {
     const view = viewOf(stored)
-    this.#entries.set(stored.topicName, { stored, view })
+    this.#entries.set(stored.topicName, { stored, view, isSystem: isSystemTopic(stored.topicName) })
     return view
   }
 

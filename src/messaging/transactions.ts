@@ -171,8 +171,12 @@ export class Transactions {
     const records: PutRecord[] = []
     if (resolution === 'commit') {
       const committed = commitOf(await this.#recordOf(half))
-      this.#parts.topics.obtain(committed.topic, committed.queueId + 1)
-      records.push(committed)
+      const buried = this.#store.tombstone(committed.topic)
+      // A topic that was deleted since then took its undecided messages with it.
+      if (buried === undefined || half.physicalOffset >= buried) {
+        this.#parts.topics.obtain(committed.topic, committed.queueId + 1)
+        records.push(committed)
+      }
     }
     const end = await this.#putWithOp(records, half)
     const durability = this.#durabilities.get(half.transactionId) ?? this.#store.durability
