@@ -349,15 +349,16 @@ export class ConsumerGroup {
     return { status: 'ok', receipt: this.leases.receipt(next, cursor.topic === this.retryTopic), visibleAtMs }
   }
 
-  /** A copy that settles the message has become visible. */
-  settledByCopy(cursor: Cursor, queueOffset: number): void {
+  /** A copy that settles the message, and ends at `copyEnd`, has become visible. */
+  settledByCopy(cursor: Cursor, queueOffset: number, copyEnd: number): void {
     const lease = cursor.inFlight.get(queueOffset)
     if (lease === undefined) {
-      cursor.entry.done(queueOffset, queueOffset + 1)
+      cursor.entry.settledBy(copyEnd, queueOffset)
       return
     }
     if (isInHand(lease)) this.leases.drop(lease)
-    this.#done(cursor, queueOffset)
+    cursor.settledBy(copyEnd, queueOffset)
+    if (this.#handOut.ended(cursor, queueOffset)) this.wake(cursor)
   }
 
   #statusOf(receipt: Receipt): SettleStatus {
@@ -444,7 +445,7 @@ export class ConsumerGroup {
       })
     }
     // A rejection means that the store has closed: the message stays unfinished, and whoever settles it is told.
-    copied.then(over, () => undefined)
+    void Promise.allSettled([copied]).then(([copy]) => (copy.status === 'fulfilled' ? over(copy.value) : undefined))
     return copied
   }
 

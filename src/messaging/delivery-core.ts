@@ -6,6 +6,7 @@ import { PocketMQError } from '../base/errors.ts'
 import type { GroupRecord, SubscriptionRecord } from '../codec/groups-json.ts'
 import type { DispatchRequest, MessageStore } from '../store/message-store.ts'
 import type { Alarms } from './alarms.ts'
+import { instanceNameOf, inUse } from './client-id.ts'
 import type { Clients } from './clients.ts'
 import type * as core from './core-types.ts'
 import type { Events } from './events.ts'
@@ -457,8 +458,9 @@ export class DeliveryCore {
     const { group, topic, queueId, queueOffset } = settlement
     const working = this.working.shared(group)
     const cursor = working?.cursor(topic, queueId)
-    if (working !== undefined && cursor !== undefined) working.settledByCopy(cursor, queueOffset)
-    else this.offsets.entries.get(group, topic, queueId)?.done(queueOffset, queueOffset + 1)
+    const copyEnd = request.physicalOffset + request.sizeBytes
+    if (working !== undefined && cursor !== undefined) working.settledByCopy(cursor, queueOffset, copyEnd)
+    else this.offsets.entries.get(group, topic, queueId)?.settledBy(copyEnd, queueOffset)
   }
 
   #tellMembers(group: string): void {
@@ -479,24 +481,6 @@ export class DeliveryCore {
   }
 }
 
-/** The client id of a named instance begins with its name. */
-export function instanceNameOf(clientId: string): string {
-  const at = clientId.lastIndexOf('@')
-  return at < 0 ? clientId : clientId.slice(0, at)
-}
-
 function maySettle(topic: string): boolean {
   return topic.startsWith('%') || topic === SCHEDULE_TOPIC || topic === TIMER_TOPIC
-}
-
-function inUse(clientId: string, group: string): PocketMQError {
-  const instanceName = instanceNameOf(clientId)
-  return new PocketMQError(
-    'INSTANCE_ID_IN_USE',
-    `instance '${instanceName}' of group '${group}' is alive already (pid ${process.pid})`,
-    {
-      hint: 'Close the other consumer of that name first, choose another instanceName, or leave it out.',
-      details: { instanceName, group, clientId, pid: process.pid },
-    },
-  )
 }

@@ -131,7 +131,7 @@ async function isIndexLost({ log, facts, index, loaded, isReadOnly }: RecoveryPa
   // Without them a reader looks through the log; that is no reason to do it before anybody asks.
   if (isReadOnly && index.hasUnusableFiles) return false
   const { state } = loaded
-  const isCounted = state !== undefined && state.isCleanClose && !facts.isAborted
+  const isCounted = state?.isCleanClose === true && !facts.isAborted
   if (isCounted && (index.fileCount !== state.indexFiles || index.filesEnd !== state.indexEnd)) return true
   if (facts.indexFiles.length > 0) return state !== undefined && index.hasUnusableFiles
   const walk = await walkOneStep(log, log.minOffset)

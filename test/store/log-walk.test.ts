@@ -45,6 +45,10 @@ function filledLog(count: number, segmentBytes = 4096, bodyBytes = 60): MemoryLo
   return log
 }
 
+function flip(bytes: Buffer, at: number, bits: number): void {
+  bytes[at] = (bytes[at] as number) ^ bits
+}
+
 const startsOf = (log: MemoryLog): number[] => log.places.map(place => place.start)
 
 test('every record of several segments is met once, in order', async () => {
@@ -113,8 +117,8 @@ test('neighbours of one size do not hide behind a flipped size', async () => {
 test('two damaged neighbours are two ranges', async () => {
   const log = filledLog(10)
   const [first, second] = [log.places[4], log.places[5]]
-  log.bytes[(first?.start ?? 0) + 100] ^= 1
-  log.bytes[(second?.start ?? 0) + 100] ^= 1
+  flip(log.bytes, (first?.start ?? 0) + 100, 1)
+  flip(log.bytes, (second?.start ?? 0) + 100, 1)
   expect((await walkAll(log)).damaged).toEqual([
     [first?.start, first?.end],
     [second?.start, second?.end],
@@ -162,11 +166,11 @@ test('a whole record inside a body is never taken for one of the log', async () 
   const victim = log.put(outer)
   const next = log.put({ topic: 'A' })
   // Its lengths agree: nothing inside it is looked at.
-  log.bytes[victim.start + 89] ^= 1
+  flip(log.bytes, victim.start + 89, 1)
   expect((await walkAll(log)).starts).toEqual([0, next.start])
-  log.bytes[victim.start + 89] ^= 1
+  flip(log.bytes, victim.start + 89, 1)
   // Its total size is wrong: its other lengths still lead behind it.
-  log.bytes[victim.start + 2] ^= 1
+  flip(log.bytes, victim.start + 2, 1)
   expect((await walkAll(log)).starts).toEqual([0, next.start])
 })
 
@@ -188,7 +192,7 @@ test('a forged record of a wrong queue place is not believed when everything in 
 test('a bad record at or beyond the flushed mark ends the walk, whatever follows', async () => {
   const log = filledLog(20)
   const victim = log.places[15] as { start: number }
-  log.bytes[victim.start + 100] ^= 1
+  flip(log.bytes, victim.start + 100, 1)
   const walked = await walkAll(log, { wholeTo: victim.start, limit: () => log.filesEnd })
   expect(walked).toMatchObject({ damaged: [], end: victim.start, tail: victim.start })
 })
@@ -223,7 +227,7 @@ test('a size that one flipped bit made huge does not cost the memory it claims',
   const log = new MemoryLog(64 << 20, 1)
   const victim = log.put({ topic: 'A' })
   const next = log.put({ topic: 'A' })
-  log.bytes[victim.start] ^= 2
+  flip(log.bytes, victim.start, 2)
   const largest: number[] = []
   const read = log.read.bind(log)
   log.read = (target, at) => {
