@@ -2,6 +2,7 @@
  * The engine alone, without messaging: a RocketMQ 5 store in a folder. It only wires its parts.
  * RocketMQ: DefaultMessageStore.
  */
+import { resolve } from 'node:path'
 import type { Clock } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
 import type { StoredMessage } from '../codec/record-view.ts'
@@ -11,6 +12,8 @@ import { scanLog } from './log-scan.ts'
 import { findById } from './message-look-up.ts'
 import { openForReading, openForWriting } from './open-store.ts'
 import { queueBytes } from './queue-bytes.ts'
+import type { RepairReport } from './repair.ts'
+import { repairStore } from './repair.ts'
 import { resolveStoreSettings } from './settings.ts'
 import type { SmallFiles } from './small-files.ts'
 import { snapshotStore } from './snapshot.ts'
@@ -31,6 +34,7 @@ import type { VerifyOptions, VerifyReport } from './verify.ts'
 import { verifyStore } from './verify.ts'
 
 export { StoredMessage } from '../codec/record-view.ts'
+export type { RepairReport } from './repair.ts'
 export type { AppendFile, SmallFiles } from './small-files.ts'
 export type * from './store-types.ts'
 
@@ -84,6 +88,14 @@ export class MessageStore {
   /** Reads any folder: running, crashed, or a broker's. Takes no lock and changes no byte. */
   static async openReadOnly(dir: string, options: StoreOptions = {}): Promise<MessageStore> {
     return new MessageStore(await openForReading(dir, resolveStoreSettings(options)))
+  }
+
+  /**
+   * Repairs a folder that nobody uses: recovers it, closes the holes in its log with placeholders, makes damaged derived files
+   * anew. Originals are set aside under `pocketmq/set-aside`, never deleted. Errors as `open`.
+   */
+  static async repair(dir: string, options: StoreOptions = {}, how: VerifyOptions = {}): Promise<RepairReport> {
+    return await repairStore(resolve(dir), resolveStoreSettings(options), how)
   }
 
   get dir(): string {
