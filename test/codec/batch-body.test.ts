@@ -65,7 +65,7 @@ describe('a batch body', () => {
         const lengths = elements.map(({ body, properties }) => 22 + body.length + properties.length)
         expect(lengths.reduce((sum, length) => sum + length, 0)).toBe(batch.length)
       }),
-      { numRuns: 2_000 },
+      { numRuns: 800 },
     )
   })
 
