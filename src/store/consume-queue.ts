@@ -189,6 +189,7 @@ export class ConsumeQueue {
   writeOut(): void {
     const buffer = this.#buffer
     if (buffer === undefined || this.#context.isReadOnly) return
+    buffer.noteWriting()
     for (const piece of buffer.unwritten()) {
       const { start, unwritten, count } = piece
       const bytes = piece.bytes.subarray(unwritten * CONSUME_QUEUE_ENTRY_BYTES, count * CONSUME_QUEUE_ENTRY_BYTES)
@@ -199,7 +200,7 @@ export class ConsumeQueue {
       buffer.markWritten(piece, count)
       this.#context.unwrittenEntries -= count - unwritten
     }
-    buffer.dropWritten(false)
+    buffer.dropWritten()
   }
 
   /** Puts what was written on the device, and removes files that hold no entry. */

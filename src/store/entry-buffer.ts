@@ -27,6 +27,8 @@ export class EntryBuffer {
   readonly #pieces: Piece[] = []
   #last: Piece | undefined
   #unwrittenCount = 0
+  /** Entries that the last write took. */
+  #usualCount = 0
 
   constructor(entriesPerFile: number) {
     this.#entriesPerFile = entriesPerFile
@@ -84,11 +86,16 @@ export class EntryBuffer {
     piece.unwritten = count
   }
 
-  /** Drops pieces that are in the files whole; the last one only if `all`. */
-  dropWritten(all: boolean): void {
+  /** All entries are about to be written: what a write usually takes is what comes until the next one. */
+  noteWriting(): void {
+    this.#usualCount = this.#unwrittenCount
+  }
+
+  /** The entries are in the files: drops their pieces but the last, which is likely to be read. */
+  dropWritten(): void {
     let kept = 0
     for (const piece of this.#pieces) {
-      const isNeeded = piece.unwritten < piece.count || (piece === this.#last && !all)
+      const isNeeded = piece.unwritten < piece.count || piece === this.#last
       if (isNeeded) this.#pieces[kept++] = piece
     }
     this.#pieces.length = kept
@@ -125,9 +132,10 @@ export class EntryBuffer {
     return piece
   }
 
-  /** As much again as waits to be written, so that a busy queue has few pieces and an idle one a small one. */
+  /** What is still to come before the next write, as far as can be told: a busy queue has few pieces and an idle one a small one. */
   #wantedEntries(): number {
-    return Math.min(PIECE_ENTRIES_MAX, Math.max(PIECE_ENTRIES_MIN, this.#unwrittenCount))
+    const wanted = Math.max(this.#unwrittenCount, this.#usualCount - this.#unwrittenCount)
+    return Math.min(PIECE_ENTRIES_MAX, Math.max(PIECE_ENTRIES_MIN, wanted))
   }
 
   /** Index of the last piece that starts at or before `slot`; -1 where none does. */
