@@ -131,9 +131,11 @@ async function isIndexLost({ log, facts, index, loaded, isReadOnly }: RecoveryPa
   // Without them a reader looks through the log; that is no reason to do it before anybody asks.
   if (isReadOnly && index.hasUnusableFiles) return false
   const { state } = loaded
-  const isCounted = state?.isCleanClose === true && !facts.isAborted
+  const isCounted = state !== undefined && state.isCleanClose && !facts.isAborted
   if (isCounted && (index.fileCount !== state.indexFiles || index.filesEnd !== state.indexEnd)) return true
   if (facts.indexFiles.length > 0) return state !== undefined && index.hasUnusableFiles
+  // The log's first record may be of a deleted topic, whose keys are nowhere: what was counted is believed.
+  if (isCounted) return false
   const walk = await walkOneStep(log, log.minOffset)
   if (walk === undefined) return false
   const { bytes, propertiesStart, propertiesBytes } = walk.cursor

@@ -1,0 +1,75 @@
+/** Which power cuts a run has made: each counts once, by what was going on when the power failed. */
+import type { SeededRandom } from '../../src/testing/seeded-random.ts'
+import type { DiskEvent, SimulatedDisk } from '../../src/testing/simulated-disk.ts'
+
+/** What a cut struck. */
+export const CUT_CLASSES = [
+  'roll',
+  'batch',
+  'offsets',
+  'rename',
+  'retention',
+  'index',
+  'recovery',
+  'close',
+  'other',
+] as const
+
+export type CutClass = (typeof CUT_CLASSES)[number]
+
+/** What the workload was doing, where the file alone does not say. */
+export type Activity = 'recovery' | 'close' | 'retention' | undefined
+
+/** Sorts a cut at this event. `isBatch`: an append unit was not flushed yet; `isRoll`: nor was a segment's beginning. */
+export function classOf(
+  event: DiskEvent,
+  activity: Activity,
+  unflushed: { isBatch: boolean; isRoll: boolean },
+): CutClass {
+  const { path, operation } = event
+  if (activity !== undefined) return activity
+  if (/\/index(\/|$)/.test(path)) return 'index'
+  if (/offsets(\/|$)|consumerOffset\.json/.test(path)) return 'offsets'
+  if (operation === 'rename' || /\/config(\/|$)|\.tmp$/.test(path)) return 'rename'
+  if (unflushed.isRoll) return 'roll'
+  if (unflushed.isBatch) return 'batch'
+  return 'other'
+}
+
+/** How many cuts are taken at one moment: more where moments are rare. */
+export function cutsOf(cutClass: CutClass): number {
+  if (cutClass === 'other' || cutClass === 'rename' || cutClass === 'index') return 1
+  return cutClass === 'retention' || cutClass === 'offsets' || cutClass === 'roll' ? 6 : 2
+}
+
+/** Whether a moment is cut at: every one, but of the most frequent kind. */
+export function takeMoment(cutClass: CutClass, random: SeededRandom): boolean {
+  return cutClass !== 'other' || random.chance(0.6)
+}
+
+/** Counts the cuts whose durable image differs from every other. */
+export class CutTally {
+  readonly #digests = new Set<string>()
+  readonly #counts = new Map<CutClass, number>(CUT_CLASSES.map(name => [name, 0]))
+
+  /** False where the very same image was met before. */
+  isNew(disk: SimulatedDisk, cutClass: CutClass): boolean {
+    const digest = disk.digest()
+    if (this.#digests.has(digest)) return false
+    this.#digests.add(digest)
+    this.#counts.set(cutClass, this.of(cutClass) + 1)
+    return true
+  }
+
+  get total(): number {
+    return this.#digests.size
+  }
+
+  of(cutClass: CutClass): number {
+    return this.#counts.get(cutClass) ?? 0
+  }
+
+  toString(): string {
+    return `${this.total} different power cuts: ${CUT_CLASSES.map(name => `${name} ${this.of(name)}`).join(', ')}`
+  }
+}
