@@ -21,6 +21,16 @@ function bodyOf(kind: string, bytes: number): Buffer {
   if (kind === 'skewed bytes') {
     return Buffer.from(Array.from({ length: bytes }, () => Math.floor(200 * next() * next() * next())))
   }
+  if (kind === 'runs') {
+    // New bytes and repeats of old ones in turn, of all lengths.
+    const made: number[] = []
+    while (made.length < bytes) {
+      for (let left = Math.floor(2 ** (8 * next())); left > 0; left--) made.push(Math.floor(256 * next()))
+      const from = Math.floor(made.length * next())
+      for (const byte of made.slice(from, from + Math.floor(2 ** (15 * next())))) made.push(byte)
+    }
+    return Buffer.from(made)
+  }
   const words = ['order ', 'paid ', 'refund ', 'zażółć ']
   let text = ''
   while (text.length < bytes) {
