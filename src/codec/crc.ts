@@ -1,7 +1,7 @@
 /**
  * CRC-32 (zip polynomial), always unsigned. The only importer of crc-32.
- * Measured on Node 20, 100 bytes: crc-32 73 ns, zlib 156 ns; 1 KiB: 606 against 358. A range of a long-lived view takes
- * 1.3 times less than crc-32, and needs no subarray (50 ns).
+ * Measured on Node 20, 100 bytes: crc-32 73 ns, zlib 156 ns; 1 KiB: 606 against 358. The loop over a range of a long-lived view
+ * takes 0.8 of crc-32's time, and saves the 50 ns of a subarray.
  */
 import zlib from 'node:zlib'
 import CRC32 from 'crc-32'

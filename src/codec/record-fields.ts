@@ -27,5 +27,5 @@ export const RECORD_OVERHEAD_BYTES_MAX: number = 64 * 1024
 export const PROPERTIES_BYTES_MAX = 32_767
 /** Longest topic; above 127 only retry and dead-letter topics by convention. */
 export const TOPIC_BYTES_MAX = 255
-/** Largest record a reader believes in: a configured maximum body of 1 GiB is more than one Buffer's worth of segment. */
+/** Largest record a reader believes in, unless it knows its segment's length: a broker's maxMessageSize may be any. */
 export const READABLE_RECORD_BYTES_MAX: number = 1024 * 1024 * 1024
