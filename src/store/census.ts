@@ -13,9 +13,10 @@ export type Census = Pick<StoreState, 'queueFiles' | 'indexFiles' | 'queueEntrie
 const QUEUES_ASKED_MAX = 1024
 
 /** Counts. The queue ends are 0 where there are too many queues to ask. */
-export function takeCensus(queues: ConsumeQueues, index: MessageIndex): Census {
+export async function takeCensus(queues: ConsumeQueues, index: MessageIndex): Promise<Census> {
   const all = [...queues.all()]
   const isAsked = all.length <= QUEUES_ASKED_MAX
+  if (isAsked) await queues.lookUpAll()
   const queueEntries = isAsked ? all.reduce((sum, queue) => sum + queue.maxQueueOffset, 0) : 0
   return { queueFiles: queues.fileCount, indexFiles: index.fileCount, queueEntries, indexEnd: index.filesEnd }
 }

@@ -2,6 +2,8 @@
  * Walks the log from a border of records on and makes its queue entries and keys again, entry k at slot k, trusting none that
  * is there. For recovery, and for the follow-up of a read-only view.
  */
+
+import type { RecordChecks } from '../codec/record-cursor.ts'
 import type { UnitPlace } from './append-unit.ts'
 import { unitPlaceOf } from './append-unit.ts'
 import type { CommitLog } from './commit-log.ts'
@@ -27,13 +29,18 @@ export type LogRebuild = {
   readonly notes: readonly string[]
 }
 
-type Progress = {
-  redispatched: number
-  lastStoreTimestamp: number
+class Progress {
+  redispatched = 0
+  lastStoreTimestamp = 0
   foreignFrom: number | undefined
   /** Start of the last record, -1 before the first. */
-  lastStart: number
-  readonly damaged: DamagedRange[]
+  lastStart = -1
+  readonly damaged: DamagedRange[] = []
+  readonly expected: QueueExpectations
+
+  constructor(expected: QueueExpectations) {
+    this.expected = expected
+  }
 }
 
 /** Ranges told of one by one; the rest is counted. Bounds the report of a log that is damaged all over. */
@@ -43,24 +50,46 @@ const DAMAGED_MAX = 10_000
 export async function rebuildFromLog(parts: RecoveryParts, plan: RecoveryPlan): Promise<LogRebuild> {
   const { log, queues, index, isDropped, onEvent } = parts
   await index.dropFrom(plan.from)
-  const expected = new QueueExpectations(queues, plan.from === 0)
   const records = new RecordDispatch({ queues, index, isDropped, onDispatch: () => undefined, onEvent })
-  const filesEnd = log.filesEnd
+  const progress = new Progress(new QueueExpectations(queues, plan.from === 0))
+  let last = plan
+  let walked = await dispatchAgain(parts, last, records, progress)
+  if (!plan.isForeign && (await isForeignAt(log, walked))) {
+    // A broker opened the folder after us, and was killed before it had rewritten `checkpoint`.
+    progress.foreignFrom = walked
+    last = { ...plan, isForeign: true, from: walked, wholeTo: walked, beyond: 'search', checks: () => FOREIGN_CHECKS }
+    walked = await dispatchAgain(parts, last, records, progress)
+  }
+  const end = await wholeUnitsEnd(parts, last, walked, progress.lastStart)
+  if (end < walked && !parts.isReadOnly) {
+    // What is cut is looked for in the files.
+    await index.flush()
+    await index.dropFrom(end)
+  }
+  const { redispatched, lastStoreTimestamp, damaged, foreignFrom } = progress
+  const notes = end < walked ? [`an append unit at ${end} was not whole and is cut`] : []
+  return { end, scannedBytes: walked - plan.from, redispatched, damaged, lastStoreTimestamp, foreignFrom, notes }
+}
+
+/** One walk, as the plan says. Answers where it ended. */
+async function dispatchAgain(
+  parts: RecoveryParts,
+  plan: RecoveryPlan,
+  records: RecordDispatch,
+  progress: Progress,
+): Promise<number> {
+  const { log, queues, index } = parts
+  const { from, wholeTo, beyond, checks } = plan
+  const { expected } = progress
+  const limit = log.filesEnd
   const walk = new LogWalk(log, {
-    from: plan.from,
-    limit: () => filesEnd,
-    checks: plan.checks,
-    wholeTo: plan.wholeTo,
-    beyond: plan.beyond,
+    from,
+    limit: () => limit,
+    checks,
+    wholeTo,
+    beyond,
     accepts: (cursor, damageStart) => expected.accepts(cursor, damageStart),
   })
-  const progress: Progress = {
-    redispatched: 0,
-    lastStoreTimestamp: 0,
-    foreignFrom: undefined,
-    lastStart: -1,
-    damaged: [],
-  }
   for (let step = walk.step(); step !== 'end'; step = walk.step()) {
     if (step === 'starved') await walk.fill()
     else if (step === 'damage') noteDamage(parts, walk, progress)
@@ -72,15 +101,23 @@ export async function rebuildFromLog(parts: RecoveryParts, plan: RecoveryPlan): 
       if (index.isFull) await index.writeOut()
     }
   }
-  const end = await wholeUnitsEnd(parts, plan, walk.position, progress.lastStart)
-  if (end < walk.position && !parts.isReadOnly) {
-    // What is cut is looked for in the files.
-    await index.flush()
-    await index.dropFrom(end)
-  }
-  const { redispatched, lastStoreTimestamp, damaged, foreignFrom } = progress
-  const notes = end < walk.position ? [`an append unit at ${end} was not whole and is cut`] : []
-  return { end, scannedBytes: walk.position - plan.from, redispatched, damaged, lastStoreTimestamp, foreignFrom, notes }
+  return walk.position
+}
+
+/**
+ * Whether a whole record of another writer stands where our own log ends: everything about it is right, and it never had a
+ * checksum of ours. One of ours that was torn has zeros where its checksum belongs.
+ */
+async function isForeignAt(log: CommitLog, physicalOffset: number): Promise<boolean> {
+  if (physicalOffset >= log.filesEnd) return false
+  const limit = log.segmentEnd(physicalOffset)
+  const checks = (): RecordChecks => FOREIGN_CHECKS
+  const walk = new LogWalk(log, { from: physicalOffset, limit: () => limit, checks, wholeTo: physicalOffset })
+  let step = walk.step()
+  for (; step === 'starved'; step = walk.step()) await walk.fill()
+  if (step !== 'record' || walk.cursor.hasRecordCrc) return false
+  const { bytes, propertiesStart, propertiesBytes } = walk.cursor
+  return !bytes.subarray(propertiesStart, propertiesStart + propertiesBytes).includes(0)
 }
 
 function noteRecord({ queues, loaded }: RecoveryParts, plan: RecoveryPlan, walk: LogWalk, progress: Progress): void {

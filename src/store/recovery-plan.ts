@@ -23,7 +23,9 @@ import type { RecoveryParts, RecoveryPlan } from './recovery-parts.ts'
 /** Decides from state, checkpoint, `abort` and the files themselves. @throws UNSUPPORTED_FORMAT */
 export async function planRecovery(parts: RecoveryParts): Promise<RecoveryPlan> {
   const { state } = parts.loaded
-  if (state === undefined || !isCheckpointOurs(parts)) return await planForeign(parts)
+  // Whoever opens a folder that we closed says so in its state, unless he is a broker.
+  const isReopened = state?.isCleanClose === true && parts.facts.isAborted
+  if (state === undefined || isReopened || !isCheckpointOurs(parts)) return await planForeign(parts)
   const notes: string[] = []
   if (state.isCleanClose && !parts.facts.isAborted && (await isUntouched(parts, notes))) {
     const [from, checks] = [state.written, recordChecksOf(state.foreignRanges)]
@@ -109,7 +111,7 @@ async function isUntouched(parts: RecoveryParts, notes: string[]): Promise<boole
     notes.push('the index is missing or damaged and is built anew')
     return false
   }
-  const found = takeCensus(parts.queues, parts.index)
+  const found = await takeCensus(parts.queues, parts.index)
   if (found.queueFiles !== state.queueFiles || found.queueEntries !== state.queueEntries) {
     notes.push('consume-queue files are not what they were when they were closed; what is missing is built anew')
     return false

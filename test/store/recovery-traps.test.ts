@@ -16,7 +16,10 @@ import {
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { silentLogger } from '../../src/base/logger.ts'
+import { RecordEncoder } from '../../src/codec/record-encoder.ts'
+import { nodeFileSystem } from '../../src/files/node-file-system.ts'
 import { MessageStore } from '../../src/store/message-store.ts'
+import { StateFile } from '../../src/store/state-file.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
 
 const SEGMENT_BYTES = 8192
@@ -59,8 +62,17 @@ const OWNERS: readonly Owner[] = ['closed by us', 'killed under us', 'closed by 
 async function folderOf(owner: Owner): Promise<Folder> {
   const folder = await closedFolder(!owner.endsWith('broker'))
   if (owner.endsWith('broker')) rmSync(join(folder.dir, 'pocketmq'), { recursive: true })
-  if (owner.startsWith('killed')) writeFileSync(join(folder.dir, 'abort'), '1')
+  if (owner.startsWith('killed')) await kill(folder.dir)
   return folder
+}
+
+/** Makes the folder what it is when its owner is killed: `abort` is there, and our state, if there is one, says nothing of a close. */
+async function kill(dir: string): Promise<void> {
+  writeFileSync(join(dir, 'abort'), '1')
+  if (!existsSync(join(dir, 'pocketmq/state'))) return
+  const { file, state } = await StateFile.load({ fileSystem: nodeFileSystem('file'), dir, mode: 0o700 })
+  if (state !== undefined) await file.save({ ...state, isCleanClose: false })
+  await file.close()
 }
 
 async function readAll(store: MessageStore): Promise<Map<string, string[]>> {
@@ -290,6 +302,42 @@ describe.each(OWNERS)('a folder %s', owner => {
     await audit.close()
   })
 })
+
+/** Appends records to a log as a broker does: without a checksum over the whole record. */
+function appendAsBroker({ dir, bodies, end }: Folder, count: number): void {
+  const encoder = new RecordEncoder({ storeHost: '127.0.0.1:10911', recordCrc: false, messageBytesMax: 1 << 20 })
+  let at = end
+  for (let i = 0; i < count; i++) {
+    const body = `theirs ${i}`
+    const properties = { KEYS: `theirs${i}` }
+    const sizeBytes = encoder.prepare({ topic: 'A', queueId: 0, body: Buffer.from(body), properties })
+    const record = Buffer.alloc(sizeBytes)
+    const queue = bodies.get('A/0') as string[]
+    encoder.encode(
+      record,
+      new DataView(record.buffer, record.byteOffset, sizeBytes),
+      0,
+      queue.length,
+      at,
+      Date.now() + i,
+    )
+    queue.push(body)
+    const start = at - (at % SEGMENT_BYTES)
+    overwrite(join(dir, 'commitlog', String(start).padStart(20, '0')), at - start, record)
+    at += sizeBytes
+  }
+}
+
+test.each(['closed by us', 'killed under us'] as const)(
+  'a broker that was killed right after it opened a folder %s loses nothing, though its checkpoint was never written',
+  async owner => {
+    const folder = await folderOf(owner)
+    writeFileSync(join(folder.dir, 'abort'), '1')
+    appendAsBroker(folder, 5)
+    const { truncatedBytes } = await expectHealed(folder)
+    expect(truncatedBytes).toBe(0)
+  },
+)
 
 test('a folder whose segments were renamed apart is refused, and stays as it is', async () => {
   const { dir } = await closedFolder()
