@@ -3,25 +3,23 @@
  * It calls no listener: consumers of every kind are loops over `receive`, `settle` and `pull` on their client's side.
  */
 import { PocketMQError } from '../base/errors.ts'
-import type { GroupRecord, SubscriptionRecord } from '../codec/groups-json.ts'
 import type { DispatchRequest, MessageStore } from '../store/message-store.ts'
 import type { Alarms } from './alarms.ts'
-import { instanceNameOf, inUse } from './client-id.ts'
 import type { Clients } from './clients.ts'
 import type * as core from './core-types.ts'
 import type { Events } from './events.ts'
+import { GroupMembership } from './group-membership.ts'
 import { groupProgress } from './group-progress.ts'
 import { GroupRecords } from './group-records.ts'
+import { KeepAlive } from './keep-alive.ts'
 import { keepFrom } from './keep-from.ts'
-import { checkGroupName, isGroupTopic } from './limits.ts'
-import { admit, fits, shownSubscription } from './membership.ts'
+import { isSystemGroup } from './limits.ts'
 import type { OffsetTable } from './offset-table.ts'
+import { instanceOf } from './offset-table.ts'
 import { PositionReads } from './position-reads.ts'
 import { QueueWatches } from './queue-watches.ts'
 import { resetOffsets } from './reset-offsets.ts'
 import { Settler } from './settle.ts'
-import type { CompiledSubscription } from './subscription-expression.ts'
-import { canonicalSubscriptions, compileSubscriptions } from './subscriptions.ts'
 import type { Topics } from './topics.ts'
 import { SCHEDULE_TOPIC, TIMER_TOPIC } from './topics.ts'
 import { WorkingGroups } from './working-groups.ts'
@@ -42,8 +40,6 @@ export type DeliveryCoreOptions = {
 }
 
 const READ_AHEAD_BYTES_MAX = 64 * 1024 * 1024
-/** What a broker is told of a group's handlers; push consumers keep their own time. */
-const CONSUME_TIMEOUT_MS = 900_000
 
 /** The consuming half of the service. */
 export class DeliveryCore {
@@ -55,10 +51,8 @@ export class DeliveryCore {
   readonly #watches: QueueWatches
   readonly #reads: PositionReads
   readonly #settler: Settler
-  /** Joins of one group come one after the other: each sees the record the one before left. */
-  readonly #joining = new Map<string, Promise<unknown>>()
-  readonly #leaveWaiters = new Map<string, Set<() => void>>()
-  #isClosed = false
+  readonly #alive: KeepAlive
+  readonly #membership: GroupMembership
 
   private constructor(options: DeliveryCoreOptions, records: GroupRecords) {
     const {
@@ -71,6 +65,7 @@ export class DeliveryCore {
       readAheadBytesMax: memoryBytesMax = READ_AHEAD_BYTES_MAX,
     } = options
     this.#options = options
+    this.#alive = new KeepAlive(options.store.clock)
     this.clients = options.clients
     this.offsets = offsets
     this.records = records
@@ -90,11 +85,15 @@ export class DeliveryCore {
     }
     this.working = new WorkingGroups({ ...shared, memory: { bytes: 0 }, memoryBytesMax, brokerName })
     this.#reads = new PositionReads({ store, watches: this.#watches, alarms })
+    const { clients, working } = this
+    this.#membership = new GroupMembership({ store, events, clients, offsets, records, working })
   }
 
   /** Loads the groups' records. The offset table has been opened, and is closed, by whoever calls this. */
   static async open(options: DeliveryCoreOptions): Promise<DeliveryCore> {
-    return new DeliveryCore(options, await GroupRecords.load(options.store))
+    const core = new DeliveryCore(options, await GroupRecords.load(options.store))
+    if (!options.store.isReadOnly) core.#membership.forgetInstances()
+    return core
   }
 
   // ------------------------------------------------------------------------------------------ membership
@@ -108,28 +107,17 @@ export class DeliveryCore {
     registration: core.ConsumerRegistration,
     signal?: AbortSignal,
   ): Promise<core.JoinResult> {
-    checkGroupName(registration.group)
-    const subscriptions = compileSubscriptions(registration.subscriptions)
-    for (;;) {
-      const joined = await this.#serially(registration.group, () => this.#tryJoin(ctx, registration, subscriptions))
-      if (joined !== undefined) return joined
-      await this.#someoneLeft(registration.group, signal)
-    }
+    return await this.#membership.join(ctx, registration, signal)
   }
 
   /** Its messages go to the others at once. Fine if it is gone. */
   leave(ctx: core.ClientContext, group: string): void {
-    const { clientId } = ctx
-    if (!this.working.leave(clientId, group)) return
-    this.records.seen(group)
-    if (this.working.membershipsOf(clientId).length === 0) this.clients.unregister(clientId)
-    this.#tellMembers(group)
-    for (const waiter of this.#leaveWaiters.get(group) ?? []) waiter()
+    this.#membership.leave(ctx, group)
   }
 
   /** Every client on a connection is gone. */
   connectionClosed(connectionId: string): void {
-    for (const clientId of this.clients.onConnection(connectionId)) this.#gone(clientId)
+    for (const clientId of this.clients.onConnection(connectionId)) this.#membership.gone(clientId)
   }
 
   /** Sorted ids of a group's members. */
@@ -151,7 +139,7 @@ export class DeliveryCore {
   receive(ctx: core.ClientContext, request: core.ReceiveRequest, signal?: AbortSignal): Promise<core.ReceiveResult> {
     const membership = this.working.membership(ctx.clientId, request.group)
     if (membership === undefined) return Promise.resolve({ status: 'fenced', batches: [] })
-    return membership.group.receive(membership.member, request, signal)
+    return this.#alive.during(membership.group.receive(membership.member, request, signal))
   }
 
   /**
@@ -208,7 +196,7 @@ export class DeliveryCore {
 
   /** Waits until one of the queues has a message at its offset, or the topic a new queue. False when the wait is over. */
   hasMessage(_ctx: core.ClientContext, request: core.HasMessageRequest, signal?: AbortSignal): Promise<boolean> {
-    return this.#reads.hasMessage(request, signal)
+    return this.#alive.during(this.#reads.hasMessage(request, signal))
   }
 
   /** Undefined where the group has no offset there. */
@@ -260,7 +248,7 @@ export class DeliveryCore {
   groups(): core.GroupView[] {
     const withOffsets = this.offsets.entries
       .groups()
-      .filter(group => !group.includes('/') && !group.startsWith('CID_PMQ_'))
+      .filter(group => instanceOf(group) === undefined && !isSystemGroup(group))
     const names = new Set([...this.records.names(), ...withOffsets])
     return [...names].sort().map(group => this.#view(group))
   }
@@ -306,8 +294,7 @@ export class DeliveryCore {
 
   /** Nobody joins any more; those who wait for others to leave are told. */
   stopJoining(): void {
-    this.#isClosed = true
-    for (const waiters of this.#leaveWaiters.values()) for (const waiter of waiters) waiter()
+    this.#membership.stop()
   }
 
   /** No more messages go out, waits end. Receipts can still be settled until `close`. */
@@ -327,127 +314,6 @@ export class DeliveryCore {
 
   // ------------------------------------------------------------------------------------------ insides
 
-  async #tryJoin(
-    ctx: core.ClientContext,
-    given: core.ConsumerRegistration,
-    subscriptions: ReadonlyMap<string, CompiledSubscription>,
-  ): Promise<core.JoinResult | undefined> {
-    if (this.#isClosed) throw new PocketMQError('STORE_CLOSED', 'the store is closing', { hint: 'Open it again.' })
-    const wanted = canonicalSubscriptions(subscriptions)
-    const registration = { ...given, subscriptions: wanted }
-    const { group } = registration
-    const live = this.working.membersOf(group)
-    const record = this.records.get(group)
-    if (live.some(member => member.clientId === ctx.clientId)) throw inUse(ctx.clientId, group)
-    const admission = this.#admit({ registration, wanted, record, live })
-    if (admission.kind === 'wait') return undefined
-    if (admission.kind === 'isolate') return await this.#joinIsolated(ctx, registration, admission.group, subscriptions)
-    if (admission.kind === 'record') await this.#newRecord(ctx, registration, admission.subscriptions)
-    const registered = { clientId: ctx.clientId, isNamed: registration.isNamed }
-    const { connectionId } = ctx
-    this.clients.register(connectionId === undefined ? registered : { ...registered, connectionId })
-    await this.working.join(ctx.clientId, registration, subscriptions, instanceNameOf(ctx.clientId))
-    this.records.seen(
-      group,
-      registration.model === 'broadcasting' && registration.isNamed ? instanceNameOf(ctx.clientId) : undefined,
-    )
-    this.offsets.write()
-    this.#tellMembers(group)
-    return { group, subscriptionVersion: this.records.get(group)?.version ?? 0 }
-  }
-
-  #admit(request: Parameters<typeof admit>[0]): ReturnType<typeof admit> {
-    try {
-      return admit(request)
-    } catch (error) {
-      const { registration, wanted, record } = request
-      const registered = shownSubscription(record?.subscriptions ?? [])
-      this.#options.events.emit('subscription-mismatch', {
-        group: registration.group,
-        registered,
-        refused: shownSubscription(wanted),
-      })
-      throw error
-    }
-  }
-
-  /** A group of its own, which starts where its parent is. */
-  async #joinIsolated(
-    ctx: core.ClientContext,
-    registration: core.ConsumerRegistration,
-    group: string,
-    subscriptions: ReadonlyMap<string, CompiledSubscription>,
-  ): Promise<core.JoinResult | undefined> {
-    for (const parent of this.offsets.entries.ofGroup(registration.group)) {
-      if (isGroupTopic(parent.topic)) continue
-      this.offsets.entries.obtain(group, parent.topic, parent.queueId, () => parent.ranges.committed)
-    }
-    const isolated = { ...registration, group, onSubscriptionMismatch: 'replace' } as const
-    return await this.#serially(group, () => this.#tryJoin(ctx, isolated, subscriptions))
-  }
-
-  async #newRecord(
-    { clientId }: core.ClientContext,
-    registration: core.ConsumerRegistration,
-    subscriptions: readonly SubscriptionRecord[],
-  ): Promise<void> {
-    const { group, order, maxAttempts } = registration
-    const before = this.records.get(group)
-    const setAtMs = this.#options.store.clock.nowMs()
-    const version = (before?.version ?? 0) + 1
-    const record: GroupRecord = { group, version, subscriptions, setBy: clientId, setAtMs, rest: before?.rest ?? {} }
-    const isOrdered = order !== 'none'
-    await this.records.put(record, { group, isOrdered, maxAttempts, consumeTimeoutMs: CONSUME_TIMEOUT_MS })
-    for (const working of this.working.allOf(group)) {
-      for (const member of working.members) {
-        const isSame = fits(member.registration.subscriptions, subscriptions)
-        if (isSame && (registration.topicSets === 'independent' || member.topics.size === subscriptions.length))
-          continue
-        working.fence(member)
-        this.clients.emit(member.clientId, {
-          kind: 'fenced',
-          group,
-          reason: `subscription version ${version} by ${clientId}`,
-        })
-      }
-    }
-    this.working.detach(group, new Set(subscriptions.map(one => one.topic)))
-  }
-
-  #serially<T>(group: string, work: () => Promise<T>): Promise<T> {
-    const before = this.#joining.get(group) ?? Promise.resolve()
-    const run = before.then(work, work)
-    this.#joining.set(group, run)
-    const ended = (): void => {
-      if (this.#joining.get(group) === run) this.#joining.delete(group)
-    }
-    run.then(ended, ended)
-    return run
-  }
-
-  #someoneLeft(group: string, signal: AbortSignal | undefined): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const waiters = this.#leaveWaiters.get(group) ?? new Set()
-      this.#leaveWaiters.set(group, waiters)
-      const waiter = (): void => {
-        waiters.delete(waiter)
-        signal?.removeEventListener('abort', onAbort)
-        resolve()
-      }
-      const onAbort = (): void => {
-        waiters.delete(waiter)
-        reject(signal?.reason)
-      }
-      waiters.add(waiter)
-      signal?.addEventListener('abort', onAbort, { once: true })
-    })
-  }
-
-  #gone(clientId: string): void {
-    for (const { group } of this.working.membershipsOf(clientId)) this.leave({ clientId }, group.group)
-    this.clients.unregister(clientId)
-  }
-
   #groupOf({ clientId }: core.ClientContext, group: string): ReturnType<WorkingGroups['shared']> {
     return this.working.membership(clientId, group)?.group ?? this.working.shared(group)
   }
@@ -461,11 +327,6 @@ export class DeliveryCore {
     const copyEnd = request.physicalOffset + request.sizeBytes
     if (working !== undefined && cursor !== undefined) working.settledByCopy(cursor, queueOffset, copyEnd)
     else this.offsets.entries.get(group, topic, queueId)?.settledBy(copyEnd, queueOffset)
-  }
-
-  #tellMembers(group: string): void {
-    for (const { clientId } of this.working.membersOf(group))
-      this.clients.emit(clientId, { kind: 'ids-changed', group })
   }
 
   #view(group: string): core.GroupView {

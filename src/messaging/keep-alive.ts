@@ -1,0 +1,47 @@
+/**
+ * Keeps the process alive while a consumer waits for messages: nothing else would, for waiting is neither I/O nor a timer.
+ * One long sleep stands for all who wait; it ends a turn after the last of them, so that a busy loop never touches it.
+ */
+import type { Clock } from '../base/clock.ts'
+import { nextTurn } from '../base/turns.ts'
+
+/** Longer than any process lives. */
+const FOREVER_MS = 100 * 366 * 24 * 3_600_000
+
+/** Waits that keep the process alive. */
+export class KeepAlive {
+  readonly #clock: Clock
+  #waiting = 0
+  #sleep: AbortController | undefined
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  /** Settles as `wait` does; until then the process does not end by itself. */
+  async during<T>(wait: Promise<T>): Promise<T> {
+    this.#waiting++
+    if (this.#sleep === undefined) this.#begin()
+    try {
+      return await wait
+    } finally {
+      this.#waiting--
+      if (this.#waiting === 0) void this.#endIfIdle()
+    }
+  }
+
+  #begin(): void {
+    const stop = new AbortController()
+    this.#sleep = stop
+    void this.#clock.sleep(FOREVER_MS, { signal: stop.signal }).catch(() => {
+      // Ended by #endIfIdle: the only way this sleep ends.
+    })
+  }
+
+  async #endIfIdle(): Promise<void> {
+    await nextTurn()
+    if (this.#waiting > 0) return
+    this.#sleep?.abort()
+    this.#sleep = undefined
+  }
+}
