@@ -1,5 +1,5 @@
 /**
- * `npm run bench`: first figures of each room. `npm run bench -- --seconds 5 --only append,read`.
+ * `npm run bench`: first figures of each room. `npm run bench -- --seconds 5 --only append,read --json --save`.
  * Every figure stands beside machine, versions and settings, and goes to `data/bench/`.
  */
 import { mkdirSync, writeFileSync } from 'node:fs'
@@ -25,18 +25,20 @@ const { values } = parseArgs({
     seconds: { type: 'string', default: '3' },
     only: { type: 'string' },
     save: { type: 'boolean', default: false },
+    json: { type: 'boolean', default: false },
   },
 })
 const seconds = Number(values.seconds)
 const machine = describeMachine(process.env.BENCH_DIR ?? tmpdir())
-console.log(JSON.stringify(machine, null, 2))
+if (!values.json) console.log(JSON.stringify(machine, null, 2))
 const results: Record<string, readonly Row[]> = {}
 for (const name of values.only?.split(',') ?? Object.keys(PARTS)) {
   const part = PARTS[name]
   if (part === undefined) throw new Error(`there is no part '${name}': ${Object.keys(PARTS).join(', ')}`)
   results[name] = await part.run(seconds)
-  printRows(`${part.title} (${seconds} s each)`, results[name] as Row[])
+  if (!values.json) printRows(`${part.title} (${seconds} s each)`, results[name] as Row[])
 }
+if (values.json) console.log(JSON.stringify({ machine, settings: SETTINGS, seconds, results }))
 if (values.save) {
   const folder = new URL('data/bench/', projectRoot())
   mkdirSync(folder, { recursive: true })

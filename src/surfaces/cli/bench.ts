@@ -7,14 +7,18 @@ import type { CommandSpec } from './command.ts'
 import type { ExitCode } from './exit-codes.ts'
 import { EXIT_DONE, EXIT_ERROR } from './exit-codes.ts'
 
-type Options = { readonly peers?: boolean; readonly json?: boolean }
+type Options = { readonly seconds?: string; readonly only?: string; readonly json?: boolean }
 
-const SUITE = fileURLToPath(new URL('../../../bench/run.mjs', import.meta.url))
+const ROOT = fileURLToPath(new URL('../../../', import.meta.url))
+const SUITE = fileURLToPath(new URL('../../../bench/run.ts', import.meta.url))
 
 export const benchCommand: CommandSpec<Options> = {
   usage: 'bench',
   about: 'runs the benchmark suite (from a clone of the repository)',
-  options: [['--peers', 'other stores too']],
+  options: [
+    ['--seconds <n>', 'how long each figure is measured'],
+    ['--only <parts>', 'codec, append, read, dispatch; several with commas'],
+  ],
   async run({ options }) {
     await access(SUITE).catch(error => {
       throw new PocketMQError(
@@ -25,8 +29,11 @@ export const benchCommand: CommandSpec<Options> = {
         },
       )
     })
-    const words = [...(options.peers === true ? ['--peers'] : []), ...(options.json === true ? ['--json'] : [])]
-    const child = spawn(process.execPath, [SUITE, ...words], { stdio: 'inherit' })
+    const words = ['run', '--silent', 'bench', '--']
+    if (options.seconds !== undefined) words.push('--seconds', options.seconds)
+    if (options.only !== undefined) words.push('--only', options.only)
+    if (options.json === true) words.push('--json')
+    const child = spawn('npm', words, { cwd: ROOT, stdio: 'inherit' })
     return await new Promise<ExitCode>((resolve, reject) => {
       child.once('error', reject)
       child.once('exit', exitCode => resolve(exitCode === 0 ? EXIT_DONE : EXIT_ERROR))
