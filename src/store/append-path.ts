@@ -183,7 +183,7 @@ export class AppendPath {
   }
 
   #takeBack(error: Error): void {
-    const { log, onWriteFailure } = this.#parts
+    const { log, onWriteFailure, onWritten } = this.#parts
     log.rewindToWritten()
     for (const [i, counter] of this.#unwritten.entries()) {
       if ((this.#unwrittenAt[i] as number) >= log.appended) counter.next--
@@ -192,6 +192,8 @@ export class AppendPath {
     this.#unwrittenAt = []
     assert(log.appended === log.written.value, 'a failed write leaves nothing unwritten behind')
     onWriteFailure(error)
+    // What was written before the failure is readable, also where nothing more can be written for long.
+    onWritten()
   }
 }
 

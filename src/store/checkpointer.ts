@@ -66,6 +66,8 @@ export class Checkpointer {
   #interval: Promise<void> | undefined
   #saveSoon: Promise<void> | undefined
   #running: Promise<void> | undefined
+  /** A flush failed: what it was of may be lost, and no later checkpoint may say that it is on the device. */
+  #failure: Error | undefined
 
   constructor(parts: CheckpointerParts, state: StoreState) {
     this.#parts = parts
@@ -102,6 +104,7 @@ export class Checkpointer {
   /** Everything dispatched at the time of the call is on the device, with its queue and index entries, when it resolves. */
   async run(): Promise<void> {
     while (this.#running !== undefined) await Promise.allSettled([this.#running])
+    if (this.#failure !== undefined) throw this.#failure
     this.#running = this.#run().finally(() => {
       this.#running = undefined
     })
@@ -120,8 +123,8 @@ export class Checkpointer {
     const dispatched = dispatcher.dispatched.value
     const storeTimestamp = dispatcher.lastStoreTimestamp
     await flusher.flushNow()
-    await queues.flush()
-    await index.flush()
+    await this.#flushed(() => queues.flush())
+    await this.#flushed(() => index.flush())
     assert(dispatched <= log.flushed.value, 'a checkpoint is never ahead of the flushed log')
     assert(dispatched >= this.#state.checkpointed, 'a checkpoint never moves back')
     const former = this.#state.checkpointSha256
@@ -131,6 +134,18 @@ export class Checkpointer {
     await checkpoint.write(file)
     this.#state = { ...this.#state, checkpointed: dispatched, indexed: dispatched }
     await this.#save()
+  }
+
+  /** A derived file that does not reach the device ends the store, whoever asked for the checkpoint; one that finds no room does not. */
+  async #flushed(flush: () => Promise<void>): Promise<void> {
+    try {
+      await flush()
+    } catch (error) {
+      if (isErrorNamed(error, 'DISK_FULL')) throw error
+      this.#failure = asError(error)
+      this.#parts.onFailure(this.#failure)
+      throw error
+    }
   }
 
   /** One save after another; each takes what holds when its turn comes. */

@@ -328,8 +328,8 @@ export class SimulatedDisk implements FileSystem {
         details: { path, holder: await this.lockHolder(folder) },
       })
     }
-    this.#locked.add(path)
     if ((await file.sizeBytes()) === 0) await file.write(Buffer.from('lock', 'ascii'), 0)
+    this.#locked.add(path)
     await file.close()
     return {
       release: async () => {
