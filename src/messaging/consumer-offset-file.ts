@@ -40,7 +40,7 @@ export class ConsumerOffsetJson {
     const offsets: ConsumerOffset[] = []
     for (const entry of [...entries]) {
       const { group, topic, queueId } = entry
-      const { committed } = entry.ranges
+      const committed = entry.durableCommitted
       const before = this.#written.get(entry)
       let queueOffset = committed
       if (committed !== before) {

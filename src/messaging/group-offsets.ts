@@ -6,6 +6,9 @@
 import type { OffsetRange } from './ack-ranges.ts'
 import { AckRanges } from './ack-ranges.ts'
 
+/** A message that a copy settles, and where the copy ends in the log. */
+type Held = { readonly queueOffset: number; readonly copyEnd: number }
+
 /** One group in one queue. */
 export class GroupOffset {
   readonly group: string
@@ -14,9 +17,12 @@ export class GroupOffset {
   /** Grows with every reset; what was handed out in an earlier one settles nothing. */
   epoch: number
   ranges: AckRanges
-  /** Ranges done above the commit since they were last written. */
+  /** Ranges that are done since they were last written, without what is held back. */
   unwritten: OffsetRange[] = []
   isDirty = false
+  /** Settled by copies, in the order of the copies. */
+  #held: Held[] = []
+  #lowestHeld = Number.POSITIVE_INFINITY
   readonly #onDirty: (entry: GroupOffset) => void
 
   constructor(
@@ -32,19 +38,65 @@ export class GroupOffset {
     this.#onDirty = onDirty
   }
 
+  /** Everything below may be written: what a copy settles only counts once the copy is on the device. */
+  get durableCommitted(): number {
+    return Math.min(this.ranges.committed, this.#lowestHeld)
+  }
+
+  /** Whether something is held back. */
+  get hasHeld(): boolean {
+    return this.#held.length > 0
+  }
+
   /** [start, end) is done. */
   done(start: number, end: number): void {
     const { ranges } = this
-    const before = ranges.committed
-    if (end <= before) return
-    ranges.add(start, end)
-    if (ranges.committed === before) {
-      const last = this.unwritten.at(-1)
-      if (last !== undefined && last.end === start)
-        this.unwritten[this.unwritten.length - 1] = { start: last.start, end }
-      else this.unwritten.push({ start, end })
-    }
+    const from = Math.max(start, ranges.committed)
+    if (end <= from) return
+    ranges.add(from, end)
+    this.#note(from, end)
+  }
+
+  /**
+   * The message is done because a copy of it was appended, up to `copyEnd`. A power cut may take the copy and leave our own
+   * files, so nothing that we write says so before the log has the copy for good.
+   */
+  settledBy(copyEnd: number, queueOffset: number): void {
+    if (this.ranges.has(queueOffset)) return
+    this.ranges.add(queueOffset, queueOffset + 1)
+    this.#held.push({ queueOffset, copyEnd })
+    this.#lowestHeld = Math.min(this.#lowestHeld, queueOffset)
     this.touch()
+  }
+
+  /** Copies below `flushed` are on the device: what they settle may be written. */
+  releaseHeld(flushed: number): void {
+    let count = 0
+    while (count < this.#held.length && (this.#held[count] as Held).copyEnd <= flushed) count++
+    if (count === 0) return
+    const released = this.#held.splice(0, count)
+    this.#lowestHeld = this.#held.reduce((lowest, held) => Math.min(lowest, held.queueOffset), Number.POSITIVE_INFINITY)
+    for (const { queueOffset } of released) this.#note(queueOffset, queueOffset + 1)
+  }
+
+  /** All ranges above `durableCommitted` that may be written. */
+  durableAbove(): OffsetRange[] {
+    if (this.#held.length === 0) return this.ranges.above()
+    const durable: OffsetRange[] = []
+    const held = this.#held.map(one => one.queueOffset).sort((a, b) => a - b)
+    for (const { start, end } of [
+      { start: this.durableCommitted, end: this.ranges.committed },
+      ...this.ranges.above(),
+    ]) {
+      let from = start
+      for (const queueOffset of held) {
+        if (queueOffset < from || queueOffset >= end) continue
+        if (queueOffset > from) durable.push({ start: from, end: queueOffset })
+        from = queueOffset + 1
+      }
+      if (end > from) durable.push({ start: from, end })
+    }
+    return durable
   }
 
   /** Moves to `queueOffset`, forwards or backwards, in a new epoch. */
@@ -52,6 +104,8 @@ export class GroupOffset {
     this.epoch++
     this.ranges = new AckRanges(queueOffset)
     this.unwritten = []
+    this.#held = []
+    this.#lowestHeld = Number.POSITIVE_INFINITY
     this.touch()
   }
 
@@ -60,6 +114,14 @@ export class GroupOffset {
     if (this.isDirty) return
     this.isDirty = true
     this.#onDirty(this)
+  }
+
+  #note(start: number, end: number): void {
+    const last = this.unwritten.at(-1)
+    // Acks come nearly in order: most make the last range longer.
+    if (last !== undefined && last.end === start) this.unwritten[this.unwritten.length - 1] = { start: last.start, end }
+    else this.unwritten.push({ start, end })
+    this.touch()
   }
 }
 

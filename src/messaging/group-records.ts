@@ -95,10 +95,11 @@ export class GroupRecords {
     this.#records.set(group, { ...record, rest: { ...rest, ...instances } })
   }
 
-  /** Named instances of a broadcasting group and when each was here last. */
-  instancesOf(group: string): Readonly<Record<string, number>> {
+  /** Whether a named instance of a broadcasting group is known, and was here at or after a time. */
+  hasInstance(group: string, instanceName: string, sinceMs = 0): boolean {
     const record = this.get(group)
-    return record === undefined ? {} : this.#instances(record)
+    const seenMs = record === undefined ? undefined : this.#instances(record)[instanceName]
+    return seenMs !== undefined && seenMs >= sinceMs
   }
 
   /** Forgets an instance. */

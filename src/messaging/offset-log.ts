@@ -161,7 +161,7 @@ export class OffsetLog {
   #writeAll(): void {
     this.#encoder.header()
     for (const entry of this.#source.entries()) {
-      this.#encode(entry, entry.ranges.above())
+      this.#encode(entry, entry.durableAbove())
     }
     this.#settledWritten = this.#source.settledUpTo()
     this.#encoder.settles(this.#settledWritten)
@@ -171,7 +171,7 @@ export class OffsetLog {
 
   #encode(entry: GroupOffset, ranges: readonly { readonly start: number; readonly end: number }[]): void {
     const { group, topic, queueId, epoch } = entry
-    const queueOffset = entry.ranges.committed
+    const queueOffset = entry.durableCommitted
     let isWritten = false
     for (const { start, end } of ranges) {
       if (end <= queueOffset) continue

@@ -43,6 +43,9 @@ export class OffsetTable {
   #log: OffsetLog | undefined
   #dirty: GroupOffset[] = []
   #isWriteDue = false
+  /** Entries with something that only counts once the log has the copy for good. */
+  readonly #holding = new Set<GroupOffset>()
+  #settledDurable: number
   readonly #movedWaiters = new Set<() => void>()
   #settledUpTo: number
   /** The last settledUpTo that went, or is on its way, into the log for its own sake. */
@@ -61,6 +64,7 @@ export class OffsetTable {
     // Without a log of ours nothing of the past is applied: the table begins with what there is.
     this.#settledUpTo = loaded.generations.length === 0 ? dispatched : Math.min(loaded.settledUpTo, dispatched)
     this.#settledNoted = this.#settledUpTo
+    this.#settledDurable = this.#settledUpTo
     this.#replayFrom = this.#settledUpTo < dispatched ? this.#settledUpTo : undefined
   }
 
@@ -71,7 +75,7 @@ export class OffsetTable {
     const table = new OffsetTable(options, await ConsumerOffsetJson.load(store), loaded)
     const isLowered = table.#decide(loaded)
     if (store.isReadOnly) return table
-    const source = { entries: () => table.entries.all(), settledUpTo: () => table.#settledUpTo }
+    const source = { entries: () => table.entries.all(), settledUpTo: () => table.#settledDurable }
     const onFailure = (error: Error): void => options.events.emit('error', { where: 'writing offsets', error })
     table.#log = await OffsetLog.begin(store, loaded.generations, source, onFailure)
     // A broker does not cut offsets: what it would read must not point past the end either.
@@ -100,7 +104,10 @@ export class OffsetTable {
     const settlement = settlementOf(message.topic, message.propertiesText)
     if (settlement === undefined) return
     const { group, topic, queueId, queueOffset } = settlement
-    this.entries.get(group, topic, queueId)?.done(queueOffset, queueOffset + 1)
+    // A group that settled something here had an offset here: a power cut may have taken that of a queue that was new.
+    const start = (): number => this.#options.store.queueRange(topic, queueId)?.minQueueOffset ?? 0
+    const entry = this.entries.obtain(group, topic, queueId, start)
+    entry.settledBy(message.physicalOffset + message.sizeBytes, queueOffset)
   }
 
   /** Everything below this physicalOffset has been seen: by the replay, then by the dispatcher. */
@@ -140,15 +147,25 @@ export class OffsetTable {
 
   /** Writes what is dirty now; whoever was told that a message is done may rely on it after a kill. */
   write(): void {
+    if (this.#log === undefined) return
+    // What is released here is written here, not once more at the end of the turn.
+    this.#isWriteDue = true
+    this.#releaseHeld()
     this.#isWriteDue = false
     const dirty = this.#dirty
     this.#dirty = []
     // Where the device refuses, the entries are not lost: a new generation has all of them.
-    this.#log?.write(dirty)
-    if (dirty.length === 0 || this.#log === undefined) return
+    this.#log.write(dirty)
+    if (dirty.length === 0) return
     if (this.#movedWaiters.size > 0) this.#tellMoved()
     this.#isJsonDue = true
     this.#jsonAlarm ??= this.#options.alarms.in(JSON_INTERVAL_MS, () => this.#saveJsonSoon())
+  }
+
+  /** Puts what is written on the device: where a group starts has to outlive a power cut, or it would start anew elsewhere. */
+  async flush(): Promise<void> {
+    this.write()
+    await this.#log?.flush()
   }
 
   /** Forgets a group's or a topic's offsets. */
@@ -160,10 +177,14 @@ export class OffsetTable {
 
   /** Writes `consumerOffset.json` now, as far as is flushed. */
   async saveJson(): Promise<void> {
+    this.write()
     this.#options.alarms.cancel(this.#jsonAlarm)
     this.#jsonAlarm = undefined
     await this.#jsonSave
-    this.#isJsonDue = false
+    // What is held back now is written the next time.
+    this.#isJsonDue = this.#holding.size > 0
+    if (this.#isJsonDue && !this.#isClosed)
+      this.#jsonAlarm = this.#options.alarms.in(JSON_INTERVAL_MS, () => this.#saveJsonSoon())
     this.#jsonSave = this.#json.save(this.#ofRocketMq())
     await this.#jsonSave
   }
@@ -200,6 +221,17 @@ export class OffsetTable {
     this.#writeSoon()
   }
 
+  /** What copies settle that are on the device by now may be written. */
+  #releaseHeld(): void {
+    for (const entry of this.#dirty) if (entry.hasHeld) this.#holding.add(entry)
+    const { flushed } = this.#options.store.watermarks
+    for (const entry of this.#holding) {
+      entry.releaseHeld(flushed)
+      if (!entry.hasHeld) this.#holding.delete(entry)
+    }
+    this.#settledDurable = Math.min(this.#settledUpTo, flushed)
+  }
+
   #tellMoved(): void {
     const waiters = [...this.#movedWaiters]
     this.#movedWaiters.clear()
@@ -230,6 +262,12 @@ export class OffsetTable {
 /** The name under which an instance of a broadcasting group keeps its offsets. */
 export function instanceOffsetsName(group: string, instanceName: string): string {
   return `${group}${INSTANCE_SEPARATOR}${instanceName}`
+}
+
+/** The instance whose offsets are kept under a name; undefined for a group's own. */
+export function instanceOf(offsetsName: string): { readonly group: string; readonly instanceName: string } | undefined {
+  const at = offsetsName.indexOf(INSTANCE_SEPARATOR)
+  return at < 0 ? undefined : { group: offsetsName.slice(0, at), instanceName: offsetsName.slice(at + 1) }
 }
 
 function isOurs(group: string): boolean {

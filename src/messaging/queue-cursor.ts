@@ -179,6 +179,14 @@ export class QueueCursor<H> {
     this.entry.done(queueOffset, queueOffset + 1)
   }
 
+  /** The message in flight is done because of a copy that ends at `copyEnd`. */
+  settledBy(copyEnd: number, queueOffset: number): void {
+    const wasHeld = this.inFlight.delete(queueOffset)
+    assert(wasHeld, `message ${queueOffset} of ${this.topic}/${this.queueId} was in flight`)
+    this.failures.delete(queueOffset)
+    this.entry.settledBy(copyEnd, queueOffset)
+  }
+
   /** Its holder lets go of the message: it is handed out again, before any later one. */
   release(queueOffset: number): void {
     const wasHeld = this.inFlight.delete(queueOffset)

@@ -24,6 +24,8 @@ export async function resetOffsets(parts: ResetParts, request: ResetOffsetReques
   for (const range of rangesOf(parts, request))
     targets.push({ queueId: range.queueId, to: await target(store, range, request) })
   const queues: ResetOffsetResult['queues'][number][] = []
+  // What copies have settled so far is written for good: a replay after a kill must not settle it again in the new epoch.
+  await store.flush()
   // From here on without await: nobody's ack comes between two queues of one reset.
   for (const { queueId, to } of targets) {
     const entry = offsets.entries.obtain(group, topic, queueId, () => to)

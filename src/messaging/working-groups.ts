@@ -24,6 +24,13 @@ export type WorkingGroupsOptions = Omit<ConsumerGroupOptions, 'group' | 'offsets
 /** A group at work and the queues it watches. */
 type Work = { readonly group: ConsumerGroup; readonly watched: Map<string, (() => void)[]> }
 
+/** What a join needs beside the registration. */
+export type JoinDetails = {
+  readonly instanceName: string
+  /** Topics of the group's record before this join. */
+  readonly knownTopics: ReadonlySet<string>
+}
+
 /** A consumer's place: the group at work it belongs to. */
 export type Membership = { readonly group: ConsumerGroup; readonly member: Member }
 
@@ -70,7 +77,7 @@ export class WorkingGroups {
     clientId: string,
     registration: ConsumerRegistration,
     subscriptions: ReadonlyMap<string, CompiledSubscription>,
-    instanceName: string,
+    { instanceName, knownTopics }: JoinDetails,
   ): Promise<Membership> {
     const { group, model } = registration
     const offsetsName = model === 'broadcasting' ? instanceOffsetsName(group, instanceName) : group
@@ -78,7 +85,10 @@ export class WorkingGroups {
     assert(work.group.member(clientId) === undefined, `client ${clientId} is not in ${group} yet`)
     work.group.subscribe(subscriptions)
     const ids = new QueueIds(this.#options.topics, this.#options.store)
-    for (const topic of subscriptions.keys()) await this.#attach(work, topic, ids, registration.startFrom)
+    for (const topic of subscriptions.keys()) {
+      // A queue without an offset in a topic the group knows is one that came after the group did.
+      await this.#attach(work, topic, ids, knownTopics.has(topic) ? 'first' : registration.startFrom)
+    }
     if (model === 'clustering') {
       for (const topic of this.#retryTopics(group, subscriptions)) await this.#attach(work, topic, ids, 'first')
     }

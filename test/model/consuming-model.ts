@@ -9,9 +9,9 @@ import type { ManualClock } from '../../src/testing/manual-clock.ts'
 /** How messages of a group are delivered. */
 export type Order = 'none' | 'queue' | 'group'
 
-export const MAX_ATTEMPTS = 3
-/** Waits after the first and later failures: RocketMQ's levels for shared messages, a second in place for ordered ones. */
-const SHARED_WAITS_MS = [10_000, 30_000]
+export const MAX_ATTEMPTS = 2
+/** The wait after the first failure: RocketMQ's level 3 for shared messages, a second in place for ordered ones. */
+const SHARED_WAIT_MS = 10_000
 const IN_PLACE_MS = 1000
 const TIMEOUT_RETRY_MS = 10_000
 
@@ -70,8 +70,7 @@ export class ConsumingModel {
   delivered(view: MessageView, member: string, hand: Pick<InHand, 'kind' | 'deadlineMs' | 'end'>): InHand {
     const message = this.#byBody.get(view.body.toString())
     expect(message, `delivered ${view.body} was sent`).toBeDefined()
-    const { inHand } = message as Sent
-    if (inHand !== undefined && inHand.deadlineMs <= this.clock.nowMs()) this.expired(inHand)
+    this.expireOverdue()
     const sent = message as Sent
     const who = `${sent.body} (${sent.queueId}/${sent.queueOffset}) to ${member}`
     if (!sent.mayRepeat) expect(sent.state, `${who} is not done`).toBe('open')
@@ -101,6 +100,12 @@ export class ConsumingModel {
     hand.message.inHand = undefined
     const waitMs = hand.kind === 'simple' ? 0 : this.order === 'none' ? TIMEOUT_RETRY_MS : undefined
     this.#failed(hand.message, waitMs, hand.deadlineMs)
+  }
+
+  /** Whose time is over by now, in that order. */
+  expireOverdue(): void {
+    const overdue = this.inHand.filter(hand => hand.deadlineMs <= this.clock.nowMs())
+    for (const hand of overdue.sort((a, b) => a.deadlineMs - b.deadlineMs)) this.expired(hand)
   }
 
   /** Its member is gone. */
@@ -147,7 +152,7 @@ export class ConsumingModel {
   #failed(message: Sent, waitMs: number | undefined, atMs: number): void {
     message.failures++
     if (message.failures >= MAX_ATTEMPTS) message.state = 'dead'
-    const ofPolicy = this.order === 'none' ? (SHARED_WAITS_MS[message.failures - 1] ?? 0) : IN_PLACE_MS
+    const ofPolicy = this.order === 'none' ? SHARED_WAIT_MS : IN_PLACE_MS
     message.dueMs = atMs + (waitMs ?? ofPolicy)
   }
 

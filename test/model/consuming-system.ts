@@ -122,7 +122,7 @@ export class ConsumingSystem {
 
   async advance(ms: number): Promise<void> {
     await this.clock.advance(ms)
-    for (const hand of this.model.inHand) if (hand.deadlineMs <= this.clock.nowMs()) this.model.expired(hand)
+    this.model.expireOverdue()
   }
 
   async kill(): Promise<void> {
