@@ -7,7 +7,6 @@ import { PocketMQ } from '../../src/messaging/pocket-mq.ts'
 import { HALF_TOPIC } from '../../src/messaging/topics.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
 import { NO_BROKER } from './broker.ts'
-import type { Held } from './whole-broker.ts'
 import { WholeBroker } from './whole-broker.ts'
 
 const SIZES = { commitLogSegmentBytes: 1 << 20, consumeQueueSegmentEntries: 1000, indexSlots: 1000, indexEntries: 4000 }
@@ -49,15 +48,6 @@ async function leave(dir: string): Promise<number> {
   return dueMs
 }
 
-/** What a topic holds, once it holds so many; a broker says nothing by itself. */
-async function heldBy(broker: WholeBroker, topic: string, count: number): Promise<Held[]> {
-  for (const deadline = Date.now() + 60_000; ; ) {
-    const held = await broker.messages(topic, 0)
-    if (held.length >= count || Date.now() > deadline) return held
-    await new Promise(resolve => setTimeout(resolve, 200))
-  }
-}
-
 describe.skipIf(NO_BROKER !== undefined)('a whole RocketMQ broker', { timeout: 180_000 }, () => {
   it('delivers what was pending once and on time, repeats nothing, and hands back what is undecided', async () => {
     const root = temporaryFolder()
@@ -66,7 +56,7 @@ describe.skipIf(NO_BROKER !== undefined)('a whole RocketMQ broker', { timeout: 1
     const dueMs = await leave(dir)
     const broker = await WholeBroker.open(dir, join(root, 'home'), BROKER_SIZES)
     const before = ['plain 0', 'plain 1', 'plain 2', 'transaction commit', 'settled time', 'settled level']
-    const held = await heldBy(broker, 'a', before.length + 2)
+    const held = await broker.messages('a', 0, before.length + 2)
     expect(held.slice(0, before.length).map(({ body }) => body)).toEqual(before)
     expect(
       held
@@ -80,7 +70,7 @@ describe.skipIf(NO_BROKER !== undefined)('a whole RocketMQ broker', { timeout: 1
     }
     expect(await broker.offset('g', 'a', 0)).toBe(2)
     // It asks about the undecided one alone: that one is stored again with each question.
-    const halves = (await heldBy(broker, HALF_TOPIC, 5)).slice(3)
+    const halves = (await broker.messages(HALF_TOPIC, 0, 5)).slice(3)
     expect(new Set(halves.map(({ body }) => body))).toEqual(new Set(['transaction undefined']))
     expect((await broker.messages('a', 0)).length).toBe(before.length + 2)
     await broker.close()

@@ -36,9 +36,9 @@ export class WholeBroker {
     return broker
   }
 
-  /** Everything a queue holds. */
-  async messages(topic: string, queueId: number): Promise<Held[]> {
-    return (await this.#tell(`messages ${topic} ${queueId}`)) as unknown as Held[]
+  /** Everything a queue holds, once it holds `count` messages, or after a minute. */
+  async messages(topic: string, queueId: number, count = 0): Promise<Held[]> {
+    return (await this.#tell(`messages ${topic} ${queueId} ${count}`)) as unknown as Held[]
   }
 
   /** Where a group is; -1 where it has no offset. */

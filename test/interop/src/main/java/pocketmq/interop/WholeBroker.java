@@ -29,6 +29,7 @@ import org.apache.rocketmq.store.config.MessageStoreConfig;
  * Arguments: the folder, then settings of BrokerConfig and MessageStoreConfig as name=value.
  */
 public final class WholeBroker {
+    private static final long AWAIT_MS_MAX = 60_000;
     private final BrokerController controller;
     private final PrintStream out;
 
@@ -85,7 +86,9 @@ public final class WholeBroker {
             try {
                 String[] words = line.split(" ");
                 if (words[0].equals("messages")) {
-                    messages(words[1], Integer.parseInt(words[2]));
+                    int queueId = Integer.parseInt(words[2]);
+                    await(words[1], queueId, Long.parseLong(words[3]));
+                    messages(words[1], queueId);
                 } else if (words[0].equals("offset")) {
                     long offset = controller.getConsumerOffsetManager().queryOffset(words[1], words[2], Integer.parseInt(words[3]));
                     say("offset", Map.of("offset", offset));
@@ -98,6 +101,15 @@ public final class WholeBroker {
             } catch (Exception failure) {
                 say("failed", Map.of("reason", String.valueOf(failure)));
             }
+        }
+    }
+
+    /** Waits, but not for ever, until the queue has so many messages: a broker tells nobody. */
+    private void await(String topic, int queueId, long count) throws Exception {
+        MessageStore store = controller.getMessageStore();
+        long deadline = System.currentTimeMillis() + AWAIT_MS_MAX;
+        while (store.getMaxOffsetInQueue(topic, queueId) < count && System.currentTimeMillis() < deadline) {
+            Thread.sleep(50);
         }
     }
 
