@@ -185,8 +185,14 @@ export class OffsetTable {
     this.#isJsonDue = this.#holding.size > 0
     if (this.#isJsonDue && !this.#isClosed)
       this.#jsonAlarm = this.#options.alarms.in(JSON_INTERVAL_MS, () => this.#saveJsonSoon())
-    this.#jsonSave = this.#json.save(this.#ofRocketMq())
+    this.#jsonSave = this.#saveBoth()
     await this.#jsonSave
+  }
+
+  /** The private log too: at the next open it holds before the JSON, and what a power cut took of it would be done again. */
+  async #saveBoth(): Promise<void> {
+    await this.#log?.flush()
+    await this.#json.save(this.#ofRocketMq())
   }
 
   /** Part of a clean close: everything was flushed before. */

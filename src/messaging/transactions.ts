@@ -207,7 +207,10 @@ export class Transactions {
   }
 
   async #recordOf(half: Half): Promise<StoredMessage> {
-    await this.#store.written(half.physicalOffset + half.sizeBytes)
+    const end = half.physicalOffset + half.sizeBytes
+    // Nothing reads before it is dispatched, and a store that promises the device dispatches what is flushed.
+    await this.#store.reached(this.#store.durability, end)
+    await this.#store.dispatched(end)
     const message = await this.#store.readAt(half.physicalOffset)
     if (message === undefined)
       throw new Error(`half message ${half.transactionId} at ${half.physicalOffset} does not read`)
