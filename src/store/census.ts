@@ -1,7 +1,8 @@
 /**
- * What the derived files of a folder come to: remembered at a clean close and counted again at open, so that a queue folder or
- * a file that went meanwhile is noticed without reading the log.
+ * What the derived files of a folder come to: remembered at each checkpoint and at a clean close, and counted again at open, so
+ * that a queue folder or a file that went meanwhile is noticed without reading the log.
  */
+import { nextTurn } from '../base/turns.ts'
 import type { StoreState } from '../codec/state-page.ts'
 import type { ConsumeQueues } from './consume-queues.ts'
 import type { MessageIndex } from './message-index.ts'
@@ -11,12 +12,26 @@ export type Census = Pick<StoreState, 'queueFiles' | 'indexFiles' | 'queueEntrie
 
 /** Looking up the end of a queue reads its last file: with more queues than this the ends are left out. */
 const QUEUES_ASKED_MAX = 1024
+/** Queues asked before the event loop gets its turn. */
+const QUEUES_A_TURN = 32
 
-/** Counts. The queue ends are 0 where there are too many queues to ask. */
-export async function takeCensus(queues: ConsumeQueues, index: MessageIndex): Promise<Census> {
+/** Counts. The queue ends are 0 where there are too many queues to ask. Synchronous, so that it fits one moment of dispatch. */
+export function takeCensus(queues: ConsumeQueues, index: MessageIndex): Census {
   const all = [...queues.all()]
   const isAsked = all.length <= QUEUES_ASKED_MAX
-  if (isAsked) await queues.lookUpAll()
   const queueEntries = isAsked ? all.reduce((sum, queue) => sum + queue.maxQueueOffset, 0) : 0
   return { queueFiles: queues.fileCount, indexFiles: index.fileCount, queueEntries, indexEnd: index.filesEnd }
+}
+
+/** Whether every queue still has the entries of records below `physicalOffset`, where the census was taken. */
+export async function hasEntriesBelow(queues: ConsumeQueues, physicalOffset: number, census: Census): Promise<boolean> {
+  const all = [...queues.all()]
+  if (queues.fileCount < census.queueFiles) return false
+  if (census.queueEntries === 0 || all.length > QUEUES_ASKED_MAX) return true
+  let entries = 0
+  for (const [i, queue] of all.entries()) {
+    entries += queue.slotAt(physicalOffset)
+    if (i % QUEUES_A_TURN === QUEUES_A_TURN - 1) await nextTurn()
+  }
+  return entries === census.queueEntries
 }

@@ -11,6 +11,7 @@ import type { Clock } from '../base/clock.ts'
 import { asError, isErrorNamed } from '../base/errors.ts'
 import type { StoreState } from '../codec/state-page.ts'
 import type { Census } from './census.ts'
+import { takeCensus } from './census.ts'
 import type { CommitLog } from './commit-log.ts'
 import type { ConsumeQueues } from './consume-queues.ts'
 import type { Dispatcher } from './dispatcher.ts'
@@ -122,6 +123,7 @@ export class Checkpointer {
     const { dispatcher, flusher, queues, index, checkpoint, log } = this.#parts
     const dispatched = dispatcher.dispatched.value
     const storeTimestamp = dispatcher.lastStoreTimestamp
+    const census = takeCensus(queues, index)
     await flusher.flushNow()
     await this.#flushed(() => queues.flush())
     await this.#flushed(() => index.flush())
@@ -132,7 +134,7 @@ export class Checkpointer {
     this.#state = { ...this.#state, checkpointSha256: file.sha256, formerCheckpointSha256: former }
     await this.#save()
     await checkpoint.write(file)
-    this.#state = { ...this.#state, checkpointed: dispatched, indexed: dispatched }
+    this.#state = { ...this.#state, ...census, checkpointed: dispatched, indexed: dispatched }
     await this.#save()
   }
 

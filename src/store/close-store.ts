@@ -46,7 +46,7 @@ async function settle({ status, running, files, dir, fileSystem }: CloseParts): 
   await checkpointer.stop()
   await flusher.stop()
   await dispatcher.stop()
-  const census = await takeCensus(files.queues, files.index)
+  const census = takeCensus(files.queues, files.index)
   await files.queues.close()
   await files.index.close()
   await files.log.close()

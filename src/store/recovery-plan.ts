@@ -12,7 +12,7 @@ import { PocketMQError } from '../base/errors.ts'
 import { rescanTimestamp } from '../codec/checkpoint.ts'
 import { DispatchScan } from '../codec/dispatch-scan.ts'
 import { MAGIC_OFFSET } from '../codec/record-layout.ts'
-import { takeCensus } from './census.ts'
+import { hasEntriesBelow, takeCensus } from './census.ts'
 import type { CommitLog } from './commit-log.ts'
 import { isRecordMagic } from './inspect-folder.ts'
 import { LogWalk } from './log-walk.ts'
@@ -50,8 +50,9 @@ async function planOwn(parts: RecoveryParts, notes: string[]): Promise<RecoveryP
   const isClean = state.isCleanClose && !facts.isAborted
   let from = Math.min(state.checkpointed, state.flushed)
   if (!facts.hasConsumeQueues || (await isIndexLost(parts))) from = log.minOffset
-  // Closed, but changed since by somebody who is no broker: nothing tells which entries went.
-  else if (isClean) from = Math.min(from, await coveredUpTo(log, queues), await misplacedFrom(log, queues))
+  // Changed since by somebody who is no broker: nothing tells which entries went.
+  else if (isClean || !(await hasEntriesBelow(queues, state.checkpointed, state)))
+    from = Math.min(from, await coveredUpTo(log, queues), await misplacedFrom(log, queues))
   if (state.flushed > log.filesEnd) {
     notes.push(`the log ends at ${log.filesEnd}, before ${state.flushed}, up to where it was on the device`)
   }
@@ -111,7 +112,8 @@ async function isUntouched(parts: RecoveryParts, notes: string[]): Promise<boole
     notes.push('the index is missing or damaged and is built anew')
     return false
   }
-  const found = await takeCensus(parts.queues, parts.index)
+  await parts.queues.lookUpAll()
+  const found = takeCensus(parts.queues, parts.index)
   if (found.queueFiles !== state.queueFiles || found.queueEntries !== state.queueEntries) {
     notes.push('consume-queue files are not what they were when they were closed; what is missing is built anew')
     return false
@@ -133,11 +135,13 @@ async function isIndexLost({ log, facts, index, loaded, isReadOnly }: RecoveryPa
   // Without them a reader looks through the log; that is no reason to do it before anybody asks.
   if (isReadOnly && index.hasUnusableFiles) return false
   const { state } = loaded
-  const isCounted = state !== undefined && state.isCleanClose && !facts.isAborted
-  if (isCounted && (index.fileCount !== state.indexFiles || index.filesEnd !== state.indexEnd)) return true
+  // Retention may have taken files since the count, unless the folder was closed right after it.
+  const isClosed = state?.isCleanClose === true && !facts.isAborted
+  if (state !== undefined && index.filesEnd < state.indexEnd) return true
+  if (isClosed && index.fileCount !== state.indexFiles) return true
   if (facts.indexFiles.length > 0) return state !== undefined && index.hasUnusableFiles
   // The log's first record may be of a deleted topic, whose keys are nowhere: what was counted is believed.
-  if (isCounted) return false
+  if (state !== undefined) return false
   const walk = await walkOneStep(log, log.minOffset)
   if (walk === undefined) return false
   const { bytes, propertiesStart, propertiesBytes } = walk.cursor

@@ -10,6 +10,7 @@ import type { PhysicalRange, Tombstone } from '../codec/state-lists.ts'
 import type { StoreState } from '../codec/state-page.ts'
 import { createAbortFile } from './abort-file.ts'
 import type { Census } from './census.ts'
+import { takeCensus } from './census.ts'
 import { cutTail, flushLog } from './cut-tail.ts'
 import type { LogRebuild } from './rebuild.ts'
 import { rebuildFromLog } from './rebuild.ts'
@@ -41,7 +42,7 @@ export async function recover(parts: RecoveryParts): Promise<Recovered> {
   const rebuild = plan.isTrusted ? untouched(parts, plan) : await rebuildFromLog(parts, plan)
   const notes = [...facts.notes, ...loaded.notes, ...plan.notes, ...rebuild.notes]
   const truncatedBytes = plan.isTrusted ? 0 : await agreeOnEnd(parts, plan, rebuild.end, notes)
-  const state = stateAfter(parts, plan.isForeign, rebuild)
+  const state = stateAfter(parts, plan, rebuild)
   if (!parts.isReadOnly) await loaded.file.save(state)
   return {
     appendAt: rebuild.end,
@@ -103,7 +104,12 @@ function untouched({ loaded }: RecoveryParts, plan: RecoveryPlan): LogRebuild {
   return { end: plan.from, lastStoreTimestamp, ...nothing }
 }
 
-const NO_CENSUS: Census = { queueFiles: 0, indexFiles: 0, queueEntries: 0, indexEnd: 0 }
+/** What the derived files come to now; where nothing was touched, what they came to when the folder was closed. */
+function censusAfter({ queues, index, loaded: { state }, isReadOnly }: RecoveryParts, isTrusted: boolean): Census {
+  if (!isTrusted && !isReadOnly) return takeCensus(queues, index)
+  const { queueFiles = 0, indexFiles = 0, queueEntries = 0, indexEnd = 0 } = state ?? {}
+  return { queueFiles, indexFiles, queueEntries, indexEnd }
+}
 
 /** Whether what the folder's owner, if there is one, appends from now on is without a checksum of ours. */
 function goesOnForeign(ranges: readonly PhysicalRange[], isForeign: boolean): boolean {
@@ -112,7 +118,7 @@ function goesOnForeign(ranges: readonly PhysicalRange[], isForeign: boolean): bo
 
 function stateAfter(
   parts: RecoveryParts,
-  isForeign: boolean,
+  { isForeign, isTrusted }: RecoveryPlan,
   { end, lastStoreTimestamp, foreignFrom }: LogRebuild,
 ): StoreState {
   const { log, queues, index, loaded, checkpoint, recordCrc } = parts
@@ -121,7 +127,7 @@ function stateAfter(
   if (state === undefined) foreignRanges = withRange(foreignRanges, { start: log.minOffset, end })
   else if (foreignFrom !== undefined) foreignRanges = withRange(foreignRanges, { start: foreignFrom, end })
   // Records without a checksum of ours are to be read as a broker's are: the range is open until the next recovery.
-  if (parts.isReadOnly ? goesOnForeign(lists.foreignRanges, isForeign) : !recordCrc)
+  if (parts.isReadOnly ? goesOnForeign(lists.foreignRanges, isForeign || foreignFrom !== undefined) : !recordCrc)
     foreignRanges = withRange(foreignRanges, { start: end, end: OPEN_END })
   const found = checkpoint.checkpoint?.physicMessageTimestamp ?? 0
   return {
@@ -137,7 +143,7 @@ function stateAfter(
     indexSlots: index.sizes.slots,
     indexEntries: index.sizes.entries,
     isCleanClose: false,
-    ...NO_CENSUS,
+    ...censusAfter(parts, isTrusted),
     consumerOffsetSha256: state?.consumerOffsetSha256,
     formerConsumerOffsetSha256: state?.formerConsumerOffsetSha256,
     checkpointSha256: checkpoint.sha256,

@@ -100,7 +100,7 @@ async function copyStore(parts: StoreParts, copy: Copy): Promise<void> {
   const { state } = writer.checkpointer
   await copyLog(parts, copy, end)
   for (const queue of queues.all()) {
-    for (const path of queue.filePaths()) await copySparsely(copy, path)
+    for (const path of queue.files.paths()) await copySparsely(copy, path)
   }
   for (const entry of await copy.fileSystem.list(join(copy.from, 'index'))) {
     if (!entry.isFolder) await copySparsely(copy, join(copy.from, 'index', entry.name))
@@ -205,7 +205,7 @@ async function closeCopy({ settings }: StoreParts, { fileSystem, to }: Copy): Pr
     const indexTimestamp = index.flushedTimestamp
     const file = checkpoint.file.encode({ storeTimestamp: lastStoreTimestamp, dispatched: appendAt, indexTimestamp })
     await checkpoint.file.write(file)
-    const census = await takeCensus(queues, index)
+    const census = takeCensus(queues, index)
     await loaded.file.save({ ...state, ...census, checkpointSha256: file.sha256, isCleanClose: true })
   } finally {
     for (const part of [queues, index, log, loaded.file, checkpoint.file]) await part.close()

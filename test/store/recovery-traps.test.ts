@@ -68,7 +68,7 @@ async function folderOf(owner: Owner): Promise<Folder> {
 
 /** Makes the folder what it is when its owner is killed: `abort` is there, and our state, if there is one, says nothing of a close. */
 async function kill(dir: string): Promise<void> {
-  writeFileSync(join(dir, 'abort'), '1')
+  writeFileSync(join(dir, 'abort'), '1 pocketmq')
   if (!existsSync(join(dir, 'pocketmq/state'))) return
   const { file, state } = await StateFile.load({ fileSystem: nodeFileSystem('file'), dir, mode: 0o700 })
   if (state !== undefined) await file.save({ ...state, isCleanClose: false })
