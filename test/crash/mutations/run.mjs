@@ -125,15 +125,14 @@ function tryMutation({ path, before, after, harness }) {
     const text = readFileSync(join(folder, path), 'utf8')
     if (!text.includes(before)) return `does not apply: ${path} has changed`
     writeFileSync(join(folder, path), text.replaceAll(before, after))
-    const env = { ...process.env, CUTS: CUTS[harness] }
+    const env = { ...process.env, CUTS: CUTS[harness], NO_COLOR: '1' }
     delete env.SEED
     const vitest = join(folder, 'node_modules/vitest/vitest.mjs')
     const run = spawnSync(process.execPath, [vitest, 'run', '--config', 'test/vitest.config.ts', harness], {
       ...{ cwd: folder, env, encoding: 'utf8', timeout: 300_000 },
     })
     if (run.status === 0) return `SURVIVED ${harness}`
-    const plain = run.stdout.replaceAll(/\u001b\[[0-9;]*m/g, '')
-    const failure = /^\s*×\s*(.*?)\s*\d*m?s?$/m.exec(plain)?.[1] ?? 'the run did not end'
+    const failure = /^\s*×\s*(.*?)\s*\d*m?s?$/m.exec(run.stdout)?.[1] ?? 'the run did not end'
     return `caught by ${harness}: ${failure}`
   } finally {
     rmSync(folder, { recursive: true, force: true })
