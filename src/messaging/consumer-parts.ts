@@ -1,5 +1,6 @@
 /** What every consumer object stands on. */
 import type { Clock } from '../base/clock.ts'
+import type { TurnBudget } from '../base/turns.ts'
 import type { Alarms } from './alarms.ts'
 import { newClientId } from './client-id.ts'
 import type { ClientContext } from './core-types.ts'
@@ -13,6 +14,8 @@ export type ConsumerParts = {
   /** By the monotonic clock. */
   readonly alarms: Alarms
   readonly events: Events
+  /** Shared by all consumers: however many there are, the event loop turns in time. */
+  readonly budget: TurnBudget
   readonly random: () => number
   readonly connectionId: string
   /** Called once, when the consumer has closed. */

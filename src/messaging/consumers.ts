@@ -1,5 +1,6 @@
 /** The consumers of one queue object: made here, and closed together. */
 import { PocketMQError } from '../base/errors.ts'
+import { TurnBudget } from '../base/turns.ts'
 import type {
   ConsumerCloseOptions,
   PullConsumerOptions,
@@ -10,6 +11,9 @@ import type { ConsumerParts } from './consumer-parts.ts'
 import { PullConsumer } from './pull-consumer.ts'
 import { PushConsumer } from './push-consumer.ts'
 import { SimpleConsumer } from './simple-consumer.ts'
+
+/** How long consumers go on within one turn of the event loop. */
+const TURN_MS = 5
 
 /** A consumer of any kind. */
 type Consumer = { close(options?: ConsumerCloseOptions): Promise<void> }
@@ -22,8 +26,9 @@ export class Consumers {
   readonly #joining = new Set<Promise<Consumer>>()
   #isClosed = false
 
-  constructor(parts: Omit<ConsumerParts, 'onClose'>) {
-    this.#parts = { ...parts, onClose: consumer => this.#live.delete(consumer) }
+  constructor(parts: Omit<ConsumerParts, 'onClose' | 'budget'>) {
+    const budget = new TurnBudget(parts.clock, TURN_MS)
+    this.#parts = { ...parts, budget, onClose: consumer => this.#live.delete(consumer) }
   }
 
   push(options: PushConsumerOptions): Promise<PushConsumer> {

@@ -3,7 +3,7 @@
  * Messages are taken only for free hands, so that what waits waits where everybody can get it.   RocketMQ: DefaultMQPushConsumer.
  */
 import { asError, isErrorNamed } from '../base/errors.ts'
-import { nextTurn, TurnBudget } from '../base/turns.ts'
+import { nextTurn } from '../base/turns.ts'
 import type { Alarm } from './alarms.ts'
 import type { ConsumerCloseOptions, MessageHandler, PushConsumerOptions } from './consumer-options.ts'
 import type { ConsumerParts } from './consumer-parts.ts'
@@ -20,8 +20,6 @@ import { handlerOf, handlerTimeout, isThenable, outcomeOf, RunningHandler, Runni
 const LEASE_GRACE_MS = 60_000
 /** Messages an ordered worker takes at a time; it works on them one after the other. */
 const ORDERED_MESSAGES = 32
-/** How long the loop goes on within one turn of the event loop. */
-const TURN_MS = 5
 
 /** A consumer that calls a handler for every message. */
 export class PushConsumer {
@@ -32,7 +30,6 @@ export class PushConsumer {
   readonly #ctx: ClientContext
   readonly #handler: MessageHandler
   readonly #stop = new AbortController()
-  readonly #budget: TurnBudget
   readonly #running = new RunningHandlers()
   #acked: HandledBatch[] = []
   #watch: Alarm | undefined
@@ -48,7 +45,6 @@ export class PushConsumer {
     this.group = group
     this.clientId = ctx.clientId
     this.#handler = handlerOf(settings.messageListener)
-    this.#budget = new TurnBudget(parts.clock, TURN_MS)
   }
 
   /** Resolves once it has joined its group; handlers are called from then on. @throws SUBSCRIPTION_MISMATCH, INSTANCE_ID_IN_USE, INVALID_ARGUMENT */
@@ -113,7 +109,7 @@ export class PushConsumer {
         const batch: HandledBatch = { queueTopic: received.queueTopic, receipt: received.receipt, acked: [] }
         for (const message of received.messages) this.#run(batch, message, startedMs)
       }
-      if (this.#budget.isSpent()) await nextTurn()
+      if (this.#parts.budget.isSpent()) await nextTurn()
     }
   }
 
@@ -137,7 +133,7 @@ export class PushConsumer {
         this.#settle(batch, rest, { kind: 'release' })
         return
       }
-      if (this.#budget.isSpent()) await nextTurn()
+      if (this.#parts.budget.isSpent()) await nextTurn()
     }
   }
 
