@@ -51,6 +51,8 @@ const SNAPSHOT_EVERY_BYTES = 64 * 1024 * 1024
 /** Records read at once when many are due. */
 const DUE_BATCH = 64
 const READ_MESSAGES = 256
+/** Records whose topic is read for the broker's figures at close. */
+const TOPICS_READ_MAX = 10_000
 /** Tag and body of a recall's record, as RocketMQ's brokers write it. */
 const RECALL_TAG = '_RECALL_TAG_'
 const RECALL_BODY: Uint8Array = Buffer.from('0')
@@ -449,7 +451,9 @@ export class TimerMessages implements ReplayPart {
     if (last === undefined) return undefined
     const entries: WheelContent['entries'][number][] = []
     for (const { dueMs, physicalOffset, sizeBytes } of this.#pending.entries()) {
-      const realTopic = (await this.#store.readAt(physicalOffset))?.property(PROPERTY_REAL_TOPIC) ?? ''
+      // Only RocketMQ's figures want it.
+      const message = entries.length < TOPICS_READ_MAX ? await this.#store.readAt(physicalOffset) : undefined
+      const realTopic = message?.property(PROPERTY_REAL_TOPIC) ?? ''
       entries.push({ dueMs, physicalOffset, sizeBytes, realTopic })
     }
     return { entries, last, queueEnd, timerLogFileBytes: this.#timerLogFileBytes, nowMs: this.#store.clock.nowMs() }

@@ -27,11 +27,17 @@ export type WaitingSendsOptions = {
   readonly admitted: (bytes: number, signal?: AbortSignal) => Promise<void>
 }
 
+/** Done entries at the front of the queue that are worth a copy of the rest. */
+const COMPACT_AT = 16_384
+
 /** A queue of appends, first come first served. */
 export class WaitingSends {
   readonly #options: WaitingSendsOptions
   readonly #stop = new AbortController()
+  /** In order from #head on; those that gave up stay until their turn comes. */
   #queue: Waiting<unknown>[] = []
+  #head = 0
+  #count = 0
   #bytes = 0
   #draining: Promise<void> | undefined
 
@@ -41,7 +47,7 @@ export class WaitingSends {
 
   /** Whether anybody waits: then the next one has to as well. */
   get isEmpty(): boolean {
-    return this.#queue.length === 0
+    return this.#count === 0
   }
 
   /** Whether an append failed for a reason that may pass. */
@@ -66,6 +72,7 @@ export class WaitingSends {
       }
       signal?.addEventListener('abort', waiting.onAbort, { once: true })
       this.#queue.push(waiting as unknown as Waiting<unknown>)
+      this.#count++
       this.#bytes += bytes
       this.#draining ??= this.#drain()
     })
@@ -84,13 +91,19 @@ export class WaitingSends {
 
   async #drain(): Promise<void> {
     try {
-      for (let first = this.#queue[0]; first !== undefined; first = this.#queue[0]) {
-        if (first.isGone) this.#queue.shift()
-        else await this.#attempt(first)
-      }
+      for (let first = this.#first(); first !== undefined; first = this.#first()) await this.#attempt(first)
     } finally {
       this.#draining = undefined
     }
+  }
+
+  #first(): Waiting<unknown> | undefined {
+    while (this.#queue[this.#head]?.isGone === true) this.#head++
+    if (this.#head === this.#queue.length || this.#head > COMPACT_AT) {
+      this.#queue = this.#queue.slice(this.#head)
+      this.#head = 0
+    }
+    return this.#queue[this.#head]
   }
 
   async #attempt(first: Waiting<unknown>): Promise<void> {
@@ -130,8 +143,8 @@ export class WaitingSends {
   #leave(waiting: Waiting<unknown>): void {
     waiting.isGone = true
     waiting.signal?.removeEventListener('abort', waiting.onAbort)
+    this.#count--
     this.#bytes -= waiting.bytes
-    if (this.#queue[0] === waiting) this.#queue.shift()
   }
 }
 
