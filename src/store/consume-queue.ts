@@ -14,17 +14,12 @@ import {
   isPreBlankEntry,
   PRE_BLANK_SIZE_BYTES,
 } from '../codec/consume-queue-entry.ts'
-import type { StoreFile } from '../files/file-system.ts'
-import { segmentName } from '../files/segment-names.ts'
 import { EntryBuffer } from './entry-buffer.ts'
-import type { OpenFiles } from './open-files.ts'
+import type { QueueFilesContext, RemoveFile } from './queue-files.ts'
+import { QueueFiles } from './queue-files.ts'
 
 /** What all queues of a folder share. */
-export type QueueContext = {
-  readonly folder: string
-  readonly entriesPerFile: number
-  readonly files: OpenFiles
-  readonly isReadOnly: boolean
+export type QueueContext = QueueFilesContext & {
   /** First byte of the log: entries that point below it are dead. */
   logMinOffset: number
   /** Entries in memory that are not in the files, over all queues. */
@@ -39,31 +34,16 @@ const GAP_ENTRIES_MAX = 1_200_000
 /** Pre-blank slots looked at, from the end, for the last true entry. */
 const BLANKS_LOOKED_AT = 64
 
-/** Shared by all queues: an idle one is to be small. */
-const NONE: readonly number[] = []
-
 /** Scratch for looking at one entry. */
 const entryBytes = Buffer.alloc(CONSUME_QUEUE_ENTRY_BYTES)
 const entryView = new DataView(entryBytes.buffer, entryBytes.byteOffset, CONSUME_QUEUE_ENTRY_BYTES)
 
 /** One queue's entries. */
 export class ConsumeQueue {
-  readonly topic: string
-  readonly queueId: number
+  readonly files: QueueFiles
   /** Whether the queue is in the set of those that `flush` has to look at. */
   isDirty = false
-  /** A file was made, or removed, since the folder was last flushed. */
-  hasNewNames = false
-  hasFolder: boolean
   readonly #context: QueueContext
-  /** First slots of the files, ascending. */
-  #files: readonly number[]
-  /** First slot of the file whose length was checked last. */
-  #whole = -1
-  /** First slots of files written to and not flushed since. */
-  #unflushed: readonly number[] = NONE
-  /** First slots of files of zeros behind the last entry: a broker would read them as one entry more. */
-  #emptyFiles: readonly number[] = NONE
   #buffer: EntryBuffer | undefined
   /** First slot that may hold an entry. */
   #first = 0
@@ -74,19 +54,18 @@ export class ConsumeQueue {
   #max = -1
   #lastPhysicalEnd = -1
 
-  /** @param files first slots of the existing files, ascending */
-  constructor(context: QueueContext, topic: string, queueId: number, files: readonly number[], hasFolder: boolean) {
+  constructor(context: QueueContext, files: QueueFiles) {
     this.#context = context
-    this.topic = topic
-    this.queueId = queueId
-    this.#files = files
-    this.hasFolder = hasFolder
-    if (files.length === 0) this.#max = 0
+    this.files = files
+    if (files.count === 0) this.#max = 0
   }
 
-  /** `<dir>/consumequeue/<topic>/<queueId>` */
-  get folder(): string {
-    return `${this.#context.folder}/${this.topic}/${this.queueId}`
+  get topic(): string {
+    return this.files.topic
+  }
+
+  get queueId(): number {
+    return this.files.queueId
   }
 
   /** Finds the end of a queue whose files were there before; once. */
@@ -148,24 +127,20 @@ export class ConsumeQueue {
     const hot = this.entries(from, count)
     if (hot !== undefined) return hot
     const bytes = Buffer.allocUnsafe(this.#readableCount(from, count) * CONSUME_QUEUE_ENTRY_BYTES)
-    return bytes.subarray(0, this.#readSync(bytes, from))
+    return bytes.subarray(0, this.files.readSync(bytes, from))
   }
 
   /** The same, off the event loop where the entries are not in memory. */
   async readEntries(from: number, count: number): Promise<Buffer> {
     const hot = this.entries(from, count)
     if (hot !== undefined) return Buffer.from(hot)
-    const start = this.#fileOf(from)
     const bytes = Buffer.allocUnsafe(this.#readableCount(from, count) * CONSUME_QUEUE_ENTRY_BYTES)
-    if (!this.#files.includes(start)) return bytes.subarray(0, 0)
-    const position = (from - start) * CONSUME_QUEUE_ENTRY_BYTES
-    const read = await this.#context.files.use(this.#path(start), this.#readMode(), file => file.read(bytes, position))
-    return bytes.subarray(0, zeroFilled(bytes, read))
+    return bytes.subarray(0, await this.files.read(bytes, from))
   }
 
   /** First slot of the file after the one that holds `queueOffset`. */
   nextFileStart(queueOffset: number): number {
-    return this.#fileOf(queueOffset) + this.#context.entriesPerFile
+    return this.files.startOf(queueOffset) + this.#context.entriesPerFile
   }
 
   /**
@@ -193,30 +168,11 @@ export class ConsumeQueue {
     for (const piece of buffer.unwritten()) {
       const { start, unwritten, count } = piece
       const bytes = piece.bytes.subarray(unwritten * CONSUME_QUEUE_ENTRY_BYTES, count * CONSUME_QUEUE_ENTRY_BYTES)
-      const first = this.#fileOf(start)
-      const file = this.#fileForWriting(first)
-      file.writeSync(bytes, (start + unwritten - first) * CONSUME_QUEUE_ENTRY_BYTES)
-      this.#noteUnflushed(first)
+      this.files.write(bytes, start + unwritten)
       buffer.markWritten(piece, count)
       this.#context.unwrittenEntries -= count - unwritten
     }
     buffer.dropWritten()
-  }
-
-  /** Puts what was written on the device, and removes files that hold no entry. */
-  async flush(removeFile: (path: string) => Promise<void>): Promise<void> {
-    const unflushed = this.#unflushed
-    this.#unflushed = NONE
-    for (const start of unflushed) {
-      if (this.#files.includes(start)) await this.#context.files.use(this.#path(start), 'write', file => file.flush())
-    }
-    const emptyFiles = this.#emptyFiles
-    this.#emptyFiles = NONE
-    for (const start of emptyFiles) {
-      this.#forgetFile(start)
-      await removeFile(this.#path(start))
-      this.hasNewNames = true
-    }
   }
 
   /** Gives back the memory of a queue to which nothing was put of late. */
@@ -229,14 +185,15 @@ export class ConsumeQueue {
    * Removes the entries of records at or beyond `physicalOffset`, and whatever stands behind them in the files.
    * In the page cache when it resolves. Answers how many entries went.
    */
-  async cutAt(physicalOffset: number, removeFile: (path: string) => Promise<void>): Promise<number> {
+  async cutAt(physicalOffset: number, removeFile: RemoveFile): Promise<number> {
     const max = this.maxQueueOffset
     // A slot that was never written is where the queue ended when the power failed, whatever stands behind it.
     let cut = this.#firstSlot(this.#first, slot => this.#isAtOrBeyond(slot, physicalOffset) || this.#isUnwritten(slot))
     // What is left may be nothing but slots that say that nothing is there.
     if (cut > this.#first && this.slotAt(0) >= cut) cut = this.#first
     this.#forgetBuffered(cut)
-    if (!this.#context.isReadOnly) await this.#cutFiles(cut, removeFile)
+    if (!this.#context.isReadOnly) await this.files.cut(cut, removeFile)
+    if (this.files.hasNewNames && !this.isDirty) this.#context.markDirty(this)
     if (cut === this.#first) this.#empty()
     else this.#max = cut
     this.#minFor = -1
@@ -245,25 +202,16 @@ export class ConsumeQueue {
   }
 
   /** Removes files that hold only entries of records below the log's begin; never the last one. Answers how many. */
-  async removeDeadFiles(removeFile: (path: string) => Promise<void>): Promise<number> {
+  async removeDeadFiles(removeFile: RemoveFile): Promise<number> {
     let removed = 0
-    while (this.#files.length > 1 && !this.#context.isReadOnly) {
-      const start = this.#files[0] as number
-      const end = start + this.#context.entriesPerFile
+    for (; this.files.count > 1 && !this.#context.isReadOnly; removed++) {
+      const end = this.nextFileStart(this.files.firstSlot)
       if (end > this.maxQueueOffset || this.#isAtOrBeyond(end - 1, this.#context.logMinOffset)) break
-      this.#forgetFile(start)
       this.#first = Math.max(this.#first, end)
       this.#minFor = -1
-      this.hasNewNames = true
-      await removeFile(this.#path(start))
-      removed++
+      await this.files.removeFirst(removeFile)
     }
     return removed
-  }
-
-  /** Paths of the files, for whoever removes the queue. */
-  filePaths(): string[] {
-    return this.#files.map(start => this.#path(start))
   }
 
   /** Forgets everything: the queue is going away. */
@@ -310,7 +258,7 @@ export class ConsumeQueue {
 
   /** A queue that does not start at a file's start is filled up to its first entry as RocketMQ does: FORMAT section 6. */
   #startAt(queueOffset: number): void {
-    this.#first = this.#fileOf(queueOffset)
+    this.#first = this.files.startOf(queueOffset)
     this.#minFor = -1
     for (let slot = this.#first; slot < queueOffset; slot++) this.#putAt(slot, 0, PRE_BLANK_SIZE_BYTES, 0)
   }
@@ -325,18 +273,6 @@ export class ConsumeQueue {
     for (let blank = from; blank < slot; blank++) this.#putAt(blank, place, PRE_BLANK_SIZE_BYTES, 0)
   }
 
-  #fileOf(slot: number): number {
-    return slot - (slot % this.#context.entriesPerFile)
-  }
-
-  #path(start: number): string {
-    return `${this.folder}/${segmentName(start * CONSUME_QUEUE_ENTRY_BYTES)}`
-  }
-
-  #readMode(): 'read' | 'write' {
-    return this.#context.isReadOnly ? 'read' : 'write'
-  }
-
   /** Slots from `from` on that one read may take: to the end of the file, of the queue, or to what is in memory. */
   #readableCount(from: number, count: number): number {
     const held = this.#buffer?.nextHeld(from) ?? Number.POSITIVE_INFINITY
@@ -344,19 +280,11 @@ export class ConsumeQueue {
     return Math.max(0, end - from)
   }
 
-  /** Bytes of `target` that are entries of the file: all, or none where the file is missing. */
-  #readSync(target: Uint8Array, from: number): number {
-    const start = this.#fileOf(from)
-    if (!this.#files.includes(start) || target.length === 0) return 0
-    const file = this.#context.files.now(this.#path(start), this.#readMode())
-    return zeroFilled(target, file.readSync(target, (from - start) * CONSUME_QUEUE_ENTRY_BYTES))
-  }
-
   /** Puts the entry of `slot` into the scratch buffer; zeros where there is none. */
   #look(slot: number): void {
     const hot = this.entries(slot, 1)
     if (hot !== undefined) hot.copy(entryBytes)
-    else if (this.#readSync(entryBytes, slot) === 0) entryBytes.fill(0)
+    else if (this.files.readSync(entryBytes, slot) === 0) entryBytes.fill(0)
   }
 
   /** The first slot from `from` on of which `isBehind` is true, given that it is of every later one. */
@@ -382,32 +310,10 @@ export class ConsumeQueue {
   }
 
   #lookUpEnd(): void {
-    const { entriesPerFile } = this.#context
-    this.#first = this.#files[0] ?? 0
-    this.#max = this.#first
-    for (let i = this.#files.length - 1; i >= 0; i--) {
-      const start = this.#files[i] as number
-      const count = this.#countEntries(start)
-      if (count > 0) {
-        this.#max = start + Math.min(count, entriesPerFile)
-        break
-      }
-      this.#emptyFiles = [...this.#emptyFiles, start]
-    }
-    if (this.#emptyFiles.length > 0 && !this.#context.isReadOnly) this.#context.markDirty(this)
+    this.#first = this.files.firstSlot
+    this.#max = this.files.findEnd()
+    if (this.files.hasEmptyFiles && !this.#context.isReadOnly) this.#context.markDirty(this)
     this.#lastPhysicalEnd = this.#findLastPhysicalEnd()
-  }
-
-  /** Entries at the start of a file, by binary search for the first zero one. */
-  #countEntries(start: number): number {
-    let low = 0
-    let high = this.#context.entriesPerFile
-    while (low < high) {
-      const middle = (low + high) >>> 1
-      if (this.#readSync(entryBytes, start + middle) > 0 && entrySizeBytes(entryView, 0) > 0) low = middle + 1
-      else high = middle
-    }
-    return low
   }
 
   #findLastPhysicalEnd(): number {
@@ -428,34 +334,6 @@ export class ConsumeQueue {
     this.#minFor = logMinOffset
   }
 
-  #fileForWriting(start: number): StoreFile {
-    const { files, entriesPerFile } = this.#context
-    const path = this.#path(start)
-    this.#emptyFiles = this.#emptyFiles.filter(other => other !== start)
-    if (this.#whole === start) return files.now(path, 'write')
-    const isNew = !this.#files.includes(start)
-    const file = files.now(path, isNew ? 'create' : 'write')
-    const fileBytes = entriesPerFile * CONSUME_QUEUE_ENTRY_BYTES
-    // A broker reads only files of full length; the rest stays a hole on disk.
-    if (file.sizeBytesSync() < fileBytes) file.setLengthSync(fileBytes)
-    this.#whole = start
-    if (!isNew) return file
-    this.#files = [...this.#files, start].sort((a, b) => a - b)
-    this.hasNewNames = true
-    return file
-  }
-
-  #forgetFile(start: number): void {
-    this.#files = this.#files.filter(other => other !== start)
-    this.#unflushed = this.#unflushed.filter(other => other !== start)
-    if (this.#whole === start) this.#whole = -1
-  }
-
-  #noteUnflushed(start: number): void {
-    if (!this.#unflushed.includes(start)) this.#unflushed = [...this.#unflushed, start]
-    if (!this.isDirty) this.#context.markDirty(this)
-  }
-
   #forgetBuffered(cut: number): void {
     if (this.#buffer === undefined) return
     const before = this.#buffer.unwrittenCount
@@ -463,36 +341,10 @@ export class ConsumeQueue {
     this.#context.unwrittenEntries -= before - this.#buffer.unwrittenCount
   }
 
-  /** No file keeps anything from slot `cut` on, not even what stands behind the queue's end. */
-  async #cutFiles(cut: number, removeFile: (path: string) => Promise<void>): Promise<void> {
-    for (const start of this.#files.filter(start => start >= cut).reverse()) {
-      this.#forgetFile(start)
-      await removeFile(this.#path(start))
-    }
-    this.#emptyFiles = NONE
-    if (this.hasFolder) {
-      this.hasNewNames = true
-      if (!this.isDirty) this.#context.markDirty(this)
-    }
-    const last = this.#files.at(-1)
-    if (last === undefined || cut >= last + this.#context.entriesPerFile) return
-    const file = this.#context.files.now(this.#path(last), 'write')
-    // Shorter and long again: zeros without writing them. Queue files are never mapped.
-    file.setLengthSync((cut - last) * CONSUME_QUEUE_ENTRY_BYTES)
-    file.setLengthSync(this.#context.entriesPerFile * CONSUME_QUEUE_ENTRY_BYTES)
-    this.#noteUnflushed(last)
-  }
-
   #empty(): void {
-    this.#files = NONE
+    this.files.forget()
     this.#first = 0
     this.#max = 0
     this.#lastPhysicalEnd = -1
   }
-}
-
-/** A file that ends early reads as zeros, as a sparse one does. */
-function zeroFilled(bytes: Uint8Array, read: number): number {
-  if (read < bytes.length) bytes.fill(0, read)
-  return bytes.length
 }

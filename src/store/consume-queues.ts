@@ -12,6 +12,7 @@ import { parseSegmentName } from '../files/segment-names.ts'
 import type { QueueContext } from './consume-queue.ts'
 import { ConsumeQueue } from './consume-queue.ts'
 import { OpenFiles } from './open-files.ts'
+import { QueueFiles } from './queue-files.ts'
 
 /** Where the queues lie and how their files are made. */
 export type ConsumeQueuesOptions = {
@@ -135,7 +136,7 @@ export class ConsumeQueues {
   /** Files of all queues, as they were listed and as they were made since. */
   get fileCount(): number {
     let count = 0
-    for (const queue of this.all()) count += queue.filePaths().length
+    for (const queue of this.all()) count += queue.files.count
     return count
   }
 
@@ -190,8 +191,9 @@ export class ConsumeQueues {
       }
       await eachAtATime(FLUSHES_AT_A_TIME, dirty, queue => this.#flushQueue(queue))
       if (this.#hasUnsureNames) await this.#flushTopics()
-      for (const queue of this.#warm) if (!queue.isDirty && !dirty.includes(queue)) queue.releaseMemory()
-      this.#warm = new Set(dirty)
+      const warm = new Set(dirty)
+      for (const queue of this.#warm) if (!queue.isDirty && !warm.has(queue)) queue.releaseMemory()
+      this.#warm = warm
     })
   }
 
@@ -274,22 +276,22 @@ export class ConsumeQueues {
       queues = new Map()
       this.#topics.set(topic, queues)
     }
-    const queue = new ConsumeQueue(this.#context, topic, queueId, files, hasFolder)
+    const queue = new ConsumeQueue(this.#context, new QueueFiles(this.#context, topic, queueId, files, hasFolder))
     queues.set(queueId, queue)
     return queue
   }
 
   async #writeOut(queues: readonly ConsumeQueue[]): Promise<void> {
     if (this.#context.isReadOnly) return
-    const isNew = (queue: ConsumeQueue): boolean => !queue.hasFolder && queue.unwrittenEntries > 0
+    const isNew = (queue: ConsumeQueue): boolean => !queue.files.hasFolder && queue.unwrittenEntries > 0
     await eachAtATime(FOLDERS_AT_A_TIME, queues.filter(isNew), async queue => {
-      await this.#fileSystem.ensureFolder(queue.folder, this.#mode)
-      queue.hasFolder = true
+      await this.#fileSystem.ensureFolder(queue.files.folder, this.#mode)
+      queue.files.hasFolder = true
     })
     let startedMs = this.#clock.monotonicMs()
     for (const queue of queues) {
       // One that came to have entries while folders were made waits for the next call.
-      if (queue.unwrittenEntries === 0 || !queue.hasFolder) continue
+      if (queue.unwrittenEntries === 0 || !queue.files.hasFolder) continue
       queue.writeOut()
       if (this.#clock.monotonicMs() - startedMs < TURN_MS) continue
       await nextTurn()
@@ -299,19 +301,19 @@ export class ConsumeQueues {
 
   async #flushQueue(queue: ConsumeQueue): Promise<void> {
     if (this.#context.isReadOnly) return
-    await queue.flush(this.#removeFile)
+    await queue.files.flush(this.#removeFile)
     await this.#flushNames(queue)
   }
 
   async #flushNames(queue: ConsumeQueue): Promise<void> {
-    if (!queue.hasNewNames) return
-    queue.hasNewNames = false
-    await this.#fileSystem.flushFolder(queue.folder)
+    if (!queue.files.hasNewNames) return
+    queue.files.hasNewNames = false
+    await this.#fileSystem.flushFolder(queue.files.folder)
   }
 
   async #flushTopics(): Promise<void> {
     const { folder } = this.#context
-    const topics = [...this.#topics].filter(([, queues]) => [...queues.values()].some(queue => queue.hasFolder))
+    const topics = [...this.#topics].filter(([, queues]) => [...queues.values()].some(queue => queue.files.hasFolder))
     await eachAtATime(FLUSHES_AT_A_TIME, topics, ([topic]) => this.#fileSystem.flushFolder(`${folder}/${topic}`))
     if (topics.length > 0) {
       await this.#fileSystem.flushFolder(folder)
@@ -328,12 +330,12 @@ export class ConsumeQueues {
   async #removeFolders(topic: string, queues: readonly ConsumeQueue[]): Promise<void> {
     let hadFolder = false
     for (const queue of queues) {
-      const paths = queue.filePaths()
+      const paths = queue.files.paths()
       queue.discard()
-      if (!queue.hasFolder || this.#context.isReadOnly) continue
+      if (!queue.files.hasFolder || this.#context.isReadOnly) continue
       hadFolder = true
       for (const path of paths) await this.#removeFile(path)
-      await this.#removeFolder(queue.folder)
+      await this.#removeFolder(queue.files.folder)
     }
     if (!hadFolder) return
     await this.#removeFolder(`${this.#context.folder}/${topic}`)

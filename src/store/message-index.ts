@@ -178,7 +178,7 @@ export class MessageIndex {
     for (const file of [...this.#files].reverse()) {
       const { beginTimestamp, endTimestamp } = file.header
       if (file.isEmpty || beginTimestamp > toMs || endTimestamp < fromMs) continue
-      for await (const physicalOffset of chainCandidates(file, keyHash, fromMs, toMs)) {
+      for await (const physicalOffset of this.#placesIn(file, keyHash, fromMs, toMs)) {
         // A record whose keys are all the same is in the chain as often, at the border of two files in both.
         if (physicalOffset !== last) yield physicalOffset
         last = physicalOffset
@@ -257,6 +257,15 @@ export class MessageIndex {
   async close(): Promise<void> {
     await this.#tail
     await this.#context.files.close()
+  }
+
+  /** One file's candidates; none where retention takes the file meanwhile, for its records are gone. */
+  async *#placesIn(file: IndexFile, keyHash: number, fromMs: number, toMs: number): AsyncGenerator<number> {
+    try {
+      yield* chainCandidates(file, keyHash, fromMs, toMs)
+    } catch (error) {
+      if (this.#files.includes(file)) throw error
+    }
   }
 
   // ---- inside ----------------------------------------------------------------------------------------------------------

@@ -264,6 +264,25 @@ describe('the key index', () => {
     expect(await from(1101)).toEqual([])
   })
 
+  test('a query goes on where retention takes a file from under it', async () => {
+    const disk = new SimulatedDisk()
+    const index = await open(disk)
+    for (let i = 0; i < 60; i++) {
+      const record = { topic: 'orders', uniqueKey: 'k', keys: [], physicalOffset: i * 100, storeTimestamp: START_MS }
+      index.put(requestOf(record))
+    }
+    await index.flush()
+    await index.flush()
+    const found: number[] = []
+    for await (const physicalOffset of index.candidates('orders', 'k', 0, Infinity)) {
+      if (found.length === 0) await index.removeFilesBelow(5000)
+      found.push(physicalOffset)
+    }
+    expect(found).toEqual(found.toSorted((a, b) => b - a))
+    expect(found).toContain(5000)
+    expect(found).not.toContain(100)
+  })
+
   test('PREPARED records are indexed, ROLLBACK ones are not', async () => {
     const index = await open(new SimulatedDisk())
     const record = { topic: 'orders', uniqueKey: 'k', keys: [], storeTimestamp: START_MS }
