@@ -67,7 +67,7 @@ export function optionsOf(seed: number): StoreOptions {
     consumeQueueSegmentEntries: 10 + random.below(10),
     indexSlots: 16,
     indexEntries: 24,
-    flushIntervalMs: [20, 100, 400][random.below(3)] as number,
+    flushIntervalMs: [20, 400, 5000][random.below(3)] as number,
     durability: random.chance(0.3) ? 'disk' : 'interval',
     recordCrc: true,
     retention: { freeBytesMin: 0, keepUnconsumed: false, bytes: commitLogSegmentBytes * (2 + random.below(3)) },

@@ -40,8 +40,8 @@ const MUTATIONS = [
   [
     'recovery stops one record early',
     'src/store/rebuild.ts',
-    'const end = await wholeUnitsEnd(parts, plan, walk.position, progress.lastStart)',
-    'await wholeUnitsEnd(parts, plan, walk.position, progress.lastStart)\n  const end = Math.max(plan.wholeTo, progress.lastStart)',
+    'const end = await wholeUnitsEnd(parts, last, walked, progress.lastStart)',
+    'await wholeUnitsEnd(parts, last, walked, progress.lastStart)\n  const end = Math.max(plan.wholeTo, progress.lastStart)',
     ENGINE,
   ],
   [
@@ -77,8 +77,8 @@ const MUTATIONS = [
   [
     'a checkpoint follows a failed flush',
     'src/store/checkpointer.ts',
-    '      this.#failure = asError(error)\n      this.#parts.onFailure(this.#failure)\n      throw error\n    }\n  }\n\n  /** One save',
-    '    }\n  }\n\n  /** One save',
+    '      this.#failure = asError(error)\n      this.#parts.onFailure(this.#failure)\n      throw error',
+    '      throw error',
     FAULTS,
   ],
   [
