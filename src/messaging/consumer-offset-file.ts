@@ -3,6 +3,7 @@
  * broker does not cut offsets that point past a queue's end (ARCHITECTURE decision 7). A copy of what we wrote last stays
  * under `pocketmq/`, so that what a broker changed can be told from what it left.
  */
+import { nextTurn } from '../base/turns.ts'
 import type { ConsumerOffset, ConsumerOffsetFile } from '../codec/consumer-offset-json.ts'
 import { decodeConsumerOffsets, encodeConsumerOffsets } from '../codec/consumer-offset-json.ts'
 import { FIRST_DATA_VERSION, nextDataVersion } from '../codec/data-version.ts'
@@ -11,6 +12,9 @@ import type { GroupOffset } from './group-offsets.ts'
 
 const FILE = 'config/consumerOffset.json'
 const COPY = 'pocketmq/offsets/consumerOffset.json'
+
+/** Queues that are looked at within one turn of the event loop. */
+const LOOK_UPS_A_TURN = 64
 
 /** The file, and what it said when it was last written. */
 export class ConsumerOffsetJson {
@@ -38,12 +42,16 @@ export class ConsumerOffsetJson {
   async save(entries: Iterable<GroupOffset>): Promise<void> {
     const { flushed } = this.#store.watermarks
     const offsets: ConsumerOffset[] = []
+    let lookedUp = 0
     for (const entry of [...entries]) {
       const { group, topic, queueId } = entry
       const committed = entry.durableCommitted
       const before = this.#written.get(entry)
       let queueOffset = committed
       if (committed !== before) {
+        lookedUp++
+        // Thousands of queues that have moved are no reason to keep everything else waiting.
+        if (lookedUp % LOOK_UPS_A_TURN === 0) await nextTurn()
         const durable = await this.#store.queueOffsetUpTo(topic, queueId, flushed)
         queueOffset = Math.min(committed, Math.max(durable, Math.min(before ?? 0, committed)))
         this.#written.set(entry, queueOffset)

@@ -1,11 +1,11 @@
 /** What every consumer object stands on. */
 import type { Clock } from '../base/clock.ts'
-import type { TurnBudget } from '../base/turns.ts'
 import type { Alarms } from './alarms.ts'
 import { newClientId } from './client-id.ts'
 import type { ClientContext } from './core-types.ts'
 import type { DeliveryCore } from './delivery-core.ts'
 import type { Events } from './events.ts'
+import type { FairTurns } from './fair-turns.ts'
 
 /** Given by the facade. */
 export type ConsumerParts = {
@@ -15,7 +15,7 @@ export type ConsumerParts = {
   readonly alarms: Alarms
   readonly events: Events
   /** Shared by all consumers: however many there are, the event loop turns in time. */
-  readonly budget: TurnBudget
+  readonly turns: FairTurns
   readonly random: () => number
   readonly connectionId: string
   /** Called once, when the consumer has closed. */

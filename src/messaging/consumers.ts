@@ -1,6 +1,5 @@
 /** The consumers of one queue object: made here, and closed together. */
 import { PocketMQError } from '../base/errors.ts'
-import { TurnBudget } from '../base/turns.ts'
 import type {
   ConsumerCloseOptions,
   PullConsumerOptions,
@@ -8,6 +7,7 @@ import type {
   SimpleConsumerOptions,
 } from './consumer-options.ts'
 import type { ConsumerParts } from './consumer-parts.ts'
+import { FairTurns } from './fair-turns.ts'
 import { PullConsumer } from './pull-consumer.ts'
 import { PushConsumer } from './push-consumer.ts'
 import { SimpleConsumer } from './simple-consumer.ts'
@@ -26,9 +26,9 @@ export class Consumers {
   readonly #joining = new Set<Promise<Consumer>>()
   #isClosed = false
 
-  constructor(parts: Omit<ConsumerParts, 'onClose' | 'budget'>) {
-    const budget = new TurnBudget(parts.clock, TURN_MS)
-    this.#parts = { ...parts, budget, onClose: consumer => this.#live.delete(consumer) }
+  constructor(parts: Omit<ConsumerParts, 'onClose' | 'turns'>) {
+    const turns = new FairTurns(parts.clock, TURN_MS)
+    this.#parts = { ...parts, turns, onClose: consumer => this.#live.delete(consumer) }
   }
 
   push(options: PushConsumerOptions): Promise<PushConsumer> {

@@ -3,7 +3,6 @@
  * Messages are taken only for free hands, so that what waits waits where everybody can get it.   RocketMQ: DefaultMQPushConsumer.
  */
 import { asError, isErrorNamed } from '../base/errors.ts'
-import { nextTurn } from '../base/turns.ts'
 import type { Alarm } from './alarms.ts'
 import type { ConsumerCloseOptions, MessageHandler, PushConsumerOptions } from './consumer-options.ts'
 import type { ConsumerParts } from './consumer-parts.ts'
@@ -109,7 +108,8 @@ export class PushConsumer {
         const batch: HandledBatch = { queueTopic: received.queueTopic, receipt: received.receipt, acked: [] }
         for (const message of received.messages) this.#run(batch, message, startedMs)
       }
-      if (this.#parts.budget.isSpent()) await nextTurn()
+      const turn = this.#parts.turns.next()
+      if (turn !== undefined) await turn
     }
   }
 
@@ -133,7 +133,8 @@ export class PushConsumer {
         this.#settle(batch, rest, { kind: 'release' })
         return
       }
-      if (this.#parts.budget.isSpent()) await nextTurn()
+      const turn = this.#parts.turns.next()
+      if (turn !== undefined) await turn
     }
   }
 
