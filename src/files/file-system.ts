@@ -126,6 +126,11 @@ export interface FileSystem {
    * was there already. Fine if it exists.
    */
   ensureFolder(path: string, mode: number): Promise<void>
+  /**
+   * Creates one folder in one that is there, and flushes nothing: its name is durable once the folder above is flushed. For
+   * thousands of folders of files that can be made again; `ensureFolder` waits for the device once for each.
+   */
+  makeFolder(path: string, mode: number): Promise<void>
   /** Entries in no particular order; empty where the folder does not exist. */
   list(path: string): Promise<readonly FolderEntry[]>
   /** Undefined where nothing has that path. */

@@ -60,6 +60,10 @@ class NodeFileSystem implements FileSystem {
     })
   }
 
+  async makeFolder(path: string, mode: number): Promise<void> {
+    await makeFolder(path, mode)
+  }
+
   async list(path: string): Promise<readonly FolderEntry[]> {
     try {
       const entries = await fs.promises.readdir(path, { withFileTypes: true })

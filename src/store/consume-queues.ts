@@ -57,7 +57,6 @@ export class ConsumeQueues {
   /** Topics with a batch consume queue, which has another form and is not kept here. */
   readonly batchTopics: Set<string> = new Set()
   readonly #fileSystem: FileSystem
-  readonly #dir: string
   readonly #mode: number
   readonly #clock: Clock
   readonly #context: QueueContext
@@ -69,13 +68,14 @@ export class ConsumeQueues {
   /** The queue asked for last. */
   #lastTopic = ''
   #lastQueues: Map<number, ConsumeQueue> = new Map()
-  /** Folders may be there that never reached the device: whoever made them was killed before he flushed the folder above. */
-  #hasUnsureNames = false
+  /** Topics with folders whose names are not known to be on the device. */
+  readonly #unsureTopics = new Set<string>()
+  /** `consumequeue` is there, durably. */
+  #hasRoot = false
 
   private constructor(options: ConsumeQueuesOptions) {
     const { fileSystem, mode, entriesPerFile, readOnly = false } = options
     this.#fileSystem = fileSystem
-    this.#dir = options.dir
     this.#mode = mode
     this.#clock = options.clock
     this.#context = {
@@ -190,7 +190,7 @@ export class ConsumeQueues {
         queue.isDirty = false
       }
       await eachAtATime(FLUSHES_AT_A_TIME, dirty, queue => this.#flushQueue(queue))
-      if (this.#hasUnsureNames) await this.#flushTopics()
+      await this.#flushTopics()
       const warm = new Set(dirty)
       for (const queue of this.#warm) if (!queue.isDirty && !warm.has(queue)) queue.releaseMemory()
       this.#warm = warm
@@ -203,7 +203,11 @@ export class ConsumeQueues {
    */
   cutAt(physicalOffset: number): Promise<number> {
     return this.#exclusively(async () => {
-      this.#hasUnsureNames = !this.#context.isReadOnly
+      // Whoever made the folders may have been killed before he flushed those above.
+      if (!this.#context.isReadOnly) {
+        for (const topic of this.#topics.keys()) this.#unsureTopics.add(topic)
+        if (this.#topics.size > 0) await this.#fileSystem.ensureFolder(this.#context.folder, this.#mode)
+      }
       let removed = 0
       for (const queue of this.all()) removed += await queue.cutAt(physicalOffset, this.#removeFile)
       return removed
@@ -229,6 +233,7 @@ export class ConsumeQueues {
   drop(topic: string): Promise<void> {
     const queues = this.ofTopic(topic)
     this.#topics.delete(topic)
+    this.#unsureTopics.delete(topic)
     this.#lastTopic = ''
     this.#lastQueues = new Map()
     for (const queue of queues) {
@@ -283,11 +288,7 @@ export class ConsumeQueues {
 
   async #writeOut(queues: readonly ConsumeQueue[]): Promise<void> {
     if (this.#context.isReadOnly) return
-    const isNew = (queue: ConsumeQueue): boolean => !queue.files.hasFolder && queue.unwrittenEntries > 0
-    await eachAtATime(FOLDERS_AT_A_TIME, queues.filter(isNew), async queue => {
-      await this.#fileSystem.ensureFolder(queue.files.folder, this.#mode)
-      queue.files.hasFolder = true
-    })
+    await this.#makeFolders(queues.filter(queue => !queue.files.hasFolder && queue.unwrittenEntries > 0))
     let startedMs = this.#clock.monotonicMs()
     for (const queue of queues) {
       // One that came to have entries while folders were made waits for the next call.
@@ -297,6 +298,23 @@ export class ConsumeQueues {
       await nextTurn()
       startedMs = this.#clock.monotonicMs()
     }
+  }
+
+  /** Makes folders without waiting for the device once for each: `flush` makes their names durable together. */
+  async #makeFolders(queues: readonly ConsumeQueue[]): Promise<void> {
+    if (queues.length === 0) return
+    const { folder } = this.#context
+    if (!this.#hasRoot) await this.#fileSystem.ensureFolder(folder, this.#mode)
+    this.#hasRoot = true
+    const topics = new Set(queues.map(queue => queue.topic))
+    for (const topic of topics) this.#unsureTopics.add(topic)
+    await eachAtATime(FOLDERS_AT_A_TIME, [...topics], async topic => {
+      await this.#fileSystem.makeFolder(`${folder}/${topic}`, this.#mode)
+    })
+    await eachAtATime(FOLDERS_AT_A_TIME, queues, async queue => {
+      await this.#fileSystem.makeFolder(queue.files.folder, this.#mode)
+      queue.files.hasFolder = true
+    })
   }
 
   async #flushQueue(queue: ConsumeQueue): Promise<void> {
@@ -311,15 +329,14 @@ export class ConsumeQueues {
     await this.#fileSystem.flushFolder(queue.files.folder)
   }
 
+  /** Makes the names of queues and topics durable. */
   async #flushTopics(): Promise<void> {
+    if (this.#unsureTopics.size === 0) return
     const { folder } = this.#context
-    const topics = [...this.#topics].filter(([, queues]) => [...queues.values()].some(queue => queue.files.hasFolder))
-    await eachAtATime(FLUSHES_AT_A_TIME, topics, ([topic]) => this.#fileSystem.flushFolder(`${folder}/${topic}`))
-    if (topics.length > 0) {
-      await this.#fileSystem.flushFolder(folder)
-      await this.#fileSystem.flushFolder(this.#dir)
-    }
-    this.#hasUnsureNames = false
+    const topics = [...this.#unsureTopics].filter(topic => this.ofTopic(topic).some(queue => queue.files.hasFolder))
+    await eachAtATime(FLUSHES_AT_A_TIME, topics, topic => this.#fileSystem.flushFolder(`${folder}/${topic}`))
+    if (topics.length > 0) await this.#fileSystem.flushFolder(folder)
+    for (const topic of topics) this.#unsureTopics.delete(topic)
   }
 
   readonly #removeFile = async (path: string): Promise<void> => {

@@ -214,6 +214,10 @@ export class SimulatedDisk implements FileSystem {
     })
   }
 
+  async makeFolder(path: string, _mode: number): Promise<void> {
+    this.#makeFolder(path)
+  }
+
   async list(path: string): Promise<readonly FolderEntry[]> {
     this.#begin('list', path)
     if (this.#tree.find(path) === undefined) return []

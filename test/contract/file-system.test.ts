@@ -18,6 +18,16 @@ for (const { kind, make, isMissing } of IMPLEMENTATIONS)
         expect(await fileSystem.stat(join(folder, 'a/b/c'))).toMatchObject({ isFolder: true })
       })
 
+      it('are made one by one, and again without complaint, where the one above is there', async () => {
+        const { fileSystem, folder } = await make()
+        await fileSystem.makeFolder(join(folder, 'a'), FOLDER_MODE)
+        await fileSystem.makeFolder(join(folder, 'a'), FOLDER_MODE)
+        await fileSystem.makeFolder(join(folder, 'a/b'), FOLDER_MODE)
+        expect(await fileSystem.list(join(folder, 'a'))).toEqual([{ name: 'b', isFolder: true }])
+        const missing = fileSystem.makeFolder(join(folder, 'x/y'), FOLDER_MODE)
+        await expect(missing).rejects.toMatchObject({ code: 'POCKETMQ_IO' })
+      })
+
       it('are refused where a part of the path is a file', async () => {
         const { fileSystem, folder } = await make()
         await (await fileSystem.open(join(folder, 'file'), 'create', MODE)).close()
