@@ -33,9 +33,8 @@ export class KeepAlive {
   #begin(): void {
     const stop = new AbortController()
     this.#sleep = stop
-    void this.#clock.sleep(FOREVER_MS, { signal: stop.signal }).catch(() => {
-      // Ended by #endIfIdle: the only way this sleep ends.
-    })
+    // It ends by being aborted and in no other way, which is nobody's failure.
+    void Promise.allSettled([this.#clock.sleep(FOREVER_MS, { signal: stop.signal })])
   }
 
   async #endIfIdle(): Promise<void> {
