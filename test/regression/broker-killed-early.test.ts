@@ -1,5 +1,5 @@
 /** Was: what a broker appended in the second before it was killed was taken for a torn tail of ours, and cut. */
-import { closeSync, openSync, writeFileSync, writeSync } from 'node:fs'
+import { closeSync, cpSync, openSync, writeFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { silentLogger } from '../../src/base/logger.ts'
@@ -18,26 +18,42 @@ function killedBroker(dir: string, end: number, queueOffset: number, abort: stri
   writeFileSync(join(dir, 'abort'), abort)
 }
 
-async function afterBroker(puts: number, abort: string): Promise<string[]> {
-  const dir = join(temporaryFolder(), 'store')
-  const ours = await MessageStore.open(dir, { logger: silentLogger })
-  for (let i = 0; i < puts; i++) ours.put({ topic: 'orders', queueId: 0, body: Buffer.from('ours') })
-  const end = ours.watermarks.appended
-  await ours.close()
-  killedBroker(dir, end, puts, abort)
-  const again = await MessageStore.open(dir, { logger: silentLogger })
-  const { messages } = await again.read({ topic: 'orders', queueId: 0, queueOffset: 0, maxMessages: 32 })
-  await again.close()
+async function bodiesIn(dir: string): Promise<string[]> {
+  const store = await MessageStore.open(dir, { logger: silentLogger })
+  const { messages } = await store.read({ topic: 'orders', queueId: 0, queueOffset: 0, maxMessages: 32 })
+  await store.close()
   return messages.map(message => message.body.toString())
 }
 
-it.each([0, 3])(
-  "a broker's record behind %i of ours is kept where `abort` holds a bare process id, although the checkpoint is ours",
-  async puts => {
-    expect(await afterBroker(puts, '4711')).toEqual([...Array.from({ length: puts }, () => 'ours'), 'theirs'])
-  },
-)
+async function putSome(dir: string, puts: number): Promise<MessageStore> {
+  const store = await MessageStore.open(dir, { logger: silentLogger })
+  for (let i = 0; i < puts; i++) store.put({ topic: 'orders', queueId: 0, body: Buffer.from('ours') })
+  await store.flushed(store.watermarks.appended)
+  return store
+}
 
-it('a record without a checksum is cut where `abort` is ours: nobody else has been there', async () => {
-  expect(await afterBroker(2, '4711 pocketmq')).toEqual(['ours', 'ours'])
+it.each([0, 3])("a broker's record behind %i of ours in a folder that we closed is kept", async puts => {
+  const dir = join(temporaryFolder(), 'store')
+  const store = await putSome(dir, puts)
+  const end = store.watermarks.appended
+  await store.close()
+  killedBroker(dir, end, puts, '4711')
+  expect(await bodiesIn(dir)).toEqual([...Array.from({ length: puts }, () => 'ours'), 'theirs'])
+})
+
+it.each([
+  [
+    "is kept where `abort` holds a broker's bare process id, although the checkpoint is ours",
+    '4711',
+    ['ours', 'ours', 'theirs'],
+  ],
+  ['is cut where `abort` is ours: nobody else has been there', '4711 pocketmq', ['ours', 'ours']],
+])('a record without a checksum behind those of a killed process of ours %s', async (_, abort, bodies) => {
+  const folder = temporaryFolder()
+  const [dir, copy] = [join(folder, 'store'), join(folder, 'copy')]
+  const store = await putSome(dir, 2)
+  cpSync(dir, copy, { recursive: true })
+  killedBroker(copy, store.watermarks.appended, 2, abort)
+  await store.close()
+  expect(await bodiesIn(copy)).toEqual(bodies)
 })

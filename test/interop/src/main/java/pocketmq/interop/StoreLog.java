@@ -21,8 +21,9 @@ final class StoreLog extends AppenderBase<ILoggingEvent> {
     /** Takes the place of every other appender. */
     static StoreLog capture() {
         LoggerContext context = (LoggerContext) LoggerFactory.getILoggerFactory();
+        // A broker's jar brings a configuration of its own, whose loggers write to files and keep from the root what they say.
+        context.reset();
         Logger root = context.getLogger(Logger.ROOT_LOGGER_NAME);
-        root.detachAndStopAllAppenders();
         root.setLevel(Level.INFO);
         StoreLog log = new StoreLog();
         log.setContext(context);
