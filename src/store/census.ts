@@ -15,12 +15,22 @@ const QUEUES_ASKED_MAX = 1024
 /** Queues asked before the event loop gets its turn. */
 const QUEUES_A_TURN = 32
 
-/** Counts. The queue ends are 0 where there are too many queues to ask. Synchronous, so that it fits one moment of dispatch. */
-export function takeCensus(queues: ConsumeQueues, index: MessageIndex): Census {
+/**
+ * Counts at this moment of dispatch: synchronously. With very many queues their ends are left out, and while the store is in
+ * use their files too: 0.
+ */
+export function takeCensus(queues: ConsumeQueues, index: MessageIndex, isClosing = false): Census {
   const all = [...queues.all()]
   const isAsked = all.length <= QUEUES_ASKED_MAX
   const queueEntries = isAsked ? all.reduce((sum, queue) => sum + queue.maxQueueOffset, 0) : 0
-  return { queueFiles: queues.fileCount, indexFiles: index.fileCount, queueEntries, indexEnd: index.filesEnd }
+  const queueFiles = isAsked || isClosing ? queues.fileCount : 0
+  return { queueFiles, indexFiles: index.fileCount, queueEntries, indexEnd: index.filesEnd }
+}
+
+/** The same at open, when queues have not been asked for their ends yet: in slices. */
+export async function takeCensusAtOpen(queues: ConsumeQueues, index: MessageIndex): Promise<Census> {
+  if ([...queues.all()].length <= QUEUES_ASKED_MAX) await queues.lookUpAll()
+  return takeCensus(queues, index, true)
 }
 
 /** Whether every queue still has the entries of records below `physicalOffset`, where the census was taken. */

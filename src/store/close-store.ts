@@ -46,7 +46,7 @@ async function settle({ status, running, files, dir, fileSystem }: CloseParts): 
   await checkpointer.stop()
   await flusher.stop()
   await dispatcher.stop()
-  const census = takeCensus(files.queues, files.index)
+  const census = takeCensus(files.queues, files.index, true)
   await files.queues.close()
   await files.index.close()
   await files.log.close()

@@ -3,7 +3,6 @@
  * is there. For recovery, and for the follow-up of a read-only view.
  */
 
-import type { RecordChecks } from '../codec/record-cursor.ts'
 import type { UnitPlace } from './append-unit.ts'
 import { unitPlaceOf } from './append-unit.ts'
 import type { CommitLog } from './commit-log.ts'
@@ -48,19 +47,12 @@ const DAMAGED_MAX = 10_000
 
 /** Dispatches the log again from the plan's start to its end. */
 export async function rebuildFromLog(parts: RecoveryParts, plan: RecoveryPlan): Promise<LogRebuild> {
-  const { log, queues, index, isDropped, onEvent } = parts
+  const { queues, index, isDropped, onEvent } = parts
   await index.dropFrom(plan.from)
   const records = new RecordDispatch({ queues, index, isDropped, onDispatch: () => undefined, onEvent })
   const progress = new Progress(new QueueExpectations(queues, plan.from === 0))
-  let last = plan
-  let walked = await dispatchAgain(parts, last, records, progress)
-  if (!plan.isForeign && (await isForeignAt(log, walked))) {
-    // A broker opened the folder after us, and was killed before it had rewritten `checkpoint`.
-    progress.foreignFrom = walked
-    last = { ...plan, isForeign: true, from: walked, wholeTo: walked, beyond: 'search', checks: () => FOREIGN_CHECKS }
-    walked = await dispatchAgain(parts, last, records, progress)
-  }
-  const end = await wholeUnitsEnd(parts, last, walked, progress.lastStart)
+  const walked = await dispatchAgain(parts, plan, records, progress)
+  const end = await wholeUnitsEnd(parts, plan, walked, progress.lastStart)
   if (end < walked && !parts.isReadOnly) {
     // What is cut is looked for in the files.
     await index.flush()
@@ -102,22 +94,6 @@ async function dispatchAgain(
     }
   }
   return walk.position
-}
-
-/**
- * Whether a whole record of another writer stands where our own log ends: everything about it is right, and it never had a
- * checksum of ours. One of ours that was torn has zeros where its checksum belongs.
- */
-async function isForeignAt(log: CommitLog, physicalOffset: number): Promise<boolean> {
-  if (physicalOffset >= log.filesEnd) return false
-  const limit = log.segmentEnd(physicalOffset)
-  const checks = (): RecordChecks => FOREIGN_CHECKS
-  const walk = new LogWalk(log, { from: physicalOffset, limit: () => limit, checks, wholeTo: physicalOffset })
-  let step = walk.step()
-  for (; step === 'starved'; step = walk.step()) await walk.fill()
-  if (step !== 'record' || walk.cursor.hasRecordCrc) return false
-  const { bytes, propertiesStart, propertiesBytes } = walk.cursor
-  return !bytes.subarray(propertiesStart, propertiesStart + propertiesBytes).includes(0)
 }
 
 function noteRecord({ queues, loaded }: RecoveryParts, plan: RecoveryPlan, walk: LogWalk, progress: Progress): void {

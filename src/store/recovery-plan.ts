@@ -12,7 +12,7 @@ import { PocketMQError } from '../base/errors.ts'
 import { rescanTimestamp } from '../codec/checkpoint.ts'
 import { DispatchScan } from '../codec/dispatch-scan.ts'
 import { MAGIC_OFFSET } from '../codec/record-layout.ts'
-import { hasEntriesBelow, takeCensus } from './census.ts'
+import { hasEntriesBelow, takeCensusAtOpen } from './census.ts'
 import type { CommitLog } from './commit-log.ts'
 import { isRecordMagic } from './inspect-folder.ts'
 import { LogWalk } from './log-walk.ts'
@@ -23,9 +23,7 @@ import type { RecoveryParts, RecoveryPlan } from './recovery-parts.ts'
 /** Decides from state, checkpoint, `abort` and the files themselves. @throws UNSUPPORTED_FORMAT */
 export async function planRecovery(parts: RecoveryParts): Promise<RecoveryPlan> {
   const { state } = parts.loaded
-  // Whoever opens a folder that we closed says so in its state, unless he is a broker.
-  const isReopened = state?.isCleanClose === true && parts.facts.isAborted
-  if (state === undefined || isReopened || !isCheckpointOurs(parts)) return await planForeign(parts)
+  if (state === undefined || !isCheckpointOurs(parts)) return await planForeign(parts)
   const notes: string[] = []
   if (state.isCleanClose && !parts.facts.isAborted && (await isUntouched(parts, notes))) {
     const [from, checks] = [state.written, recordChecksOf(state.foreignRanges)]
@@ -112,8 +110,7 @@ async function isUntouched(parts: RecoveryParts, notes: string[]): Promise<boole
     notes.push('the index is missing or damaged and is built anew')
     return false
   }
-  await parts.queues.lookUpAll()
-  const found = takeCensus(parts.queues, parts.index)
+  const found = await takeCensusAtOpen(parts.queues, parts.index)
   if (found.queueFiles !== state.queueFiles || found.queueEntries !== state.queueEntries) {
     notes.push('consume-queue files are not what they were when they were closed; what is missing is built anew')
     return false

@@ -205,7 +205,7 @@ async function closeCopy({ settings }: StoreParts, { fileSystem, to }: Copy): Pr
     const indexTimestamp = index.flushedTimestamp
     const file = checkpoint.file.encode({ storeTimestamp: lastStoreTimestamp, dispatched: appendAt, indexTimestamp })
     await checkpoint.file.write(file)
-    const census = takeCensus(queues, index)
+    const census = takeCensus(queues, index, true)
     await loaded.file.save({ ...state, ...census, checkpointSha256: file.sha256, isCleanClose: true })
   } finally {
     for (const part of [queues, index, log, loaded.file, checkpoint.file]) await part.close()

@@ -229,6 +229,15 @@ describe.each(OWNERS)('a folder %s', owner => {
     await expectHealed(folder)
   })
 
+  test('whose queues of one topic have changed places', async () => {
+    const folder = await folderOf(owner)
+    const queue = (name: string): string => join(folder.dir, 'consumequeue/A', name)
+    renameSync(queue('0'), queue('aside'))
+    renameSync(queue('1'), queue('0'))
+    renameSync(queue('aside'), queue('1'))
+    await expectHealed(folder)
+  })
+
   test('with a queue file cut short', async () => {
     const folder = await folderOf(owner)
     truncateSync(queueFiles(folder.dir, 'B/0').at(-1) as string, 47)
