@@ -6,7 +6,7 @@ import { abortError } from '../base/errors.ts'
 import { PROPERTY_RETRY_TOPIC } from '../codec/properties.ts'
 import type { MessageStore, StoredMessage } from '../store/message-store.ts'
 import type { Alarms } from './alarms.ts'
-import { averaged } from './assignment.ts'
+import { assignQueues } from './assignment.ts'
 import type {
   ChangeInvisibleRequest,
   ChangeInvisibleResult,
@@ -200,51 +200,33 @@ export class ConsumerGroup {
   /** The member that a queue belongs to, under ordered delivery of whole queues. */
   ownerOf(cursor: Cursor): Member | undefined {
     if (this.options.order !== 'queue') return undefined
-    this.#owners ??= this.#assign()
+    this.#owners ??= assignQueues([...this.#cursors.values()], this.members)
     return this.#owners.get(cursor)
-  }
-
-  #assign(): ReadonlyMap<Cursor, Member> {
-    const live = this.members.filter(member => !member.isFenced)
-    live.sort((a, b) => (a.clientId < b.clientId ? -1 : 1))
-    const byTopic = new Map<string, Cursor[]>()
-    for (const cursor of this.#cursors.values()) {
-      const queues = byTopic.get(cursor.topic)
-      if (queues === undefined) byTopic.set(cursor.topic, [cursor])
-      else queues.push(cursor)
-    }
-    const owners = new Map<Cursor, Member>()
-    for (const [topic, queues] of byTopic) {
-      queues.sort((a, b) => a.queueId - b.queueId)
-      const candidates = live.filter(member => member.topics.has(topic))
-      // Retries are everybody's.
-      for (const [queue, member] of averaged(queues, candidates.length > 0 ? candidates : live))
-        owners.set(queue, member)
-    }
-    return owners
   }
 
   // ------------------------------------------------------------------------------------------ receive
 
-  /** Resolves once: found, the wait is over, or no member any more. Rejects with AbortError. */
-  receive(member: Member, request: ReceiveRequest, signal?: AbortSignal): Promise<ReceiveResult> {
-    if (member.isFenced || this.#isClosed) return Promise.resolve({ status: 'fenced', batches: [] })
+  /** Answers at once where it can; else resolves once: found, the wait is over, or no member any more. Rejects with AbortError. */
+  receive(member: Member, request: ReceiveRequest, signal?: AbortSignal): ReceiveResult | Promise<ReceiveResult> {
+    if (member.isFenced || this.#isClosed) return { status: 'fenced', batches: [] }
     if (signal?.aborted) return Promise.reject(abortError(signal))
-    return new Promise((resolve, reject) => {
-      let isAnswered = false
-      let stopWaiting: (() => void) | undefined
-      const receive = this.#waiting.add(member, request, (status, given) => {
-        isAnswered = true
-        stopWaiting?.()
-        resolve({ status, batches: given.map(batch => this.#batch(batch)) })
-      })
-      this.pump()
-      if (isAnswered) return
-      if (request.waitMs <= 0) {
-        this.#waiting.remove(receive)
-        resolve({ status: 'none', batches: [] })
-      } else {
-        stopWaiting = this.#waiting.limit(receive, request.waitMs, signal, reject)
+    let result: ReceiveResult | undefined
+    let resolve: ((result: ReceiveResult) => void) | undefined
+    const receive = this.#waiting.add(member, request, (status, given) => {
+      result = { status, batches: given.map(batch => this.#batch(batch)) }
+      resolve?.(result)
+    })
+    this.pump()
+    if (result !== undefined) return result
+    if (request.waitMs <= 0) {
+      this.#waiting.remove(receive)
+      return { status: 'none', batches: [] }
+    }
+    return new Promise((found, reject) => {
+      const stopWaiting = this.#waiting.limit(receive, request.waitMs, signal, reject)
+      resolve = answer => {
+        stopWaiting()
+        found(answer)
       }
     })
   }

@@ -139,7 +139,9 @@ export class DeliveryCore {
   receive(ctx: core.ClientContext, request: core.ReceiveRequest, signal?: AbortSignal): Promise<core.ReceiveResult> {
     const membership = this.working.membership(ctx.clientId, request.group)
     if (membership === undefined) return Promise.resolve({ status: 'fenced', batches: [] })
-    return this.#alive.during(membership.group.receive(membership.member, request, signal))
+    const answer = membership.group.receive(membership.member, request, signal)
+    // Only who waits keeps the process alive.
+    return answer instanceof Promise ? this.#alive.during(answer) : Promise.resolve(answer)
   }
 
   /**
