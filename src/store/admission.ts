@@ -12,6 +12,8 @@ export type AdmissionParts = {
   readonly bounds: AppendBounds
   /** Throws where waiting does not help. */
   readonly checkOpen: () => void
+  /** Resolves when retention lets the log grow. */
+  readonly room: (signal?: AbortSignal) => Promise<void>
 }
 
 /** Lets appends wait their turn. */
@@ -24,8 +26,9 @@ export class Admission {
 
   /** Resolves when `bytes` more would be admitted at this moment; another caller may be quicker. */
   async admitted(bytes: number, signal?: AbortSignal): Promise<void> {
-    const { log, flusher, dispatched, bounds, checkOpen } = this.#parts
+    const { log, flusher, dispatched, bounds, checkOpen, room } = this.#parts
     checkOpen()
+    await room(signal)
     await log.prepared(bytes)
     const unflushedAt = log.appended + bytes - bounds.unflushedBytesMax
     if (unflushedAt > log.flushed.value) {

@@ -6,7 +6,7 @@
  * `keepFrom` says somebody still needs, whatever its age: with `bytes` used up by such, writes are refused instead.
  */
 import type { Clock } from '../base/clock.ts'
-import { asError } from '../base/errors.ts'
+import { asError, PocketMQError } from '../base/errors.ts'
 import type { FileSystem } from '../files/file-system.ts'
 import type { CommitLog, Segment } from './commit-log.ts'
 import type { ConsumeQueues } from './consume-queues.ts'
@@ -35,6 +35,9 @@ type Reason = 'age' | 'bytes' | 'device'
 /** How often it is looked whether something is due. RocketMQ: cleanResourceInterval. */
 const INTERVAL_MS = 10_000
 const HOUR_MS = 3_600_000
+/** The same for a log that must not grow beyond its bytes, and for those who wait until it may. */
+const BOUNDED_INTERVAL_MS = 1000
+const HELD_BACK_MS = 100
 
 /** The retention of one store. */
 export class Retention {
@@ -54,6 +57,24 @@ export class Retention {
    */
   get isHeldBack(): boolean {
     return this.#isHeldBack
+  }
+
+  /** Throws where the log takes up all its bytes and the oldest are still needed. @throws BACKPRESSURE */
+  checkRoom(): void {
+    if (!this.#isHeldBack) return
+    const { bytes } = this.#parts.settings
+    throw new PocketMQError('BACKPRESSURE', `the log has its ${bytes} bytes, and all of them are still needed`, {
+      hint: 'Let the groups that lag behind consume, allow more retention.bytes, or set keepUnconsumed to false.',
+      details: { setting: 'retention.bytes', limit: bytes },
+    })
+  }
+
+  /** Resolves when `checkRoom` would not throw. */
+  async room(signal?: AbortSignal): Promise<void> {
+    while (this.#isHeldBack && !this.#stop.signal.aborted) {
+      await this.#parts.clock.sleep(HELD_BACK_MS, { signal })
+      await this.run()
+    }
   }
 
   start(): void {
@@ -76,14 +97,19 @@ export class Retention {
 
   async #run(): Promise<number> {
     const { log, checkpointed, keepFrom } = this.#parts
-    const limit = Math.min(checkpointed(), await keepFrom())
+    const needed = await keepFrom()
+    const limit = Math.min(checkpointed(), needed)
     let removed = 0
     while (!this.#stop.signal.aborted) {
       const oldest = log.segments()[0]
-      if (oldest === undefined || log.segments().length < 2) break
+      if (oldest === undefined || log.segments().length < 2) {
+        this.#noteHeldBack(oldest?.start ?? 0, false)
+        break
+      }
       const reason = await this.#reasonFor(oldest)
       const isFree = oldest.start + log.segmentBytes <= limit
-      this.#noteHeldBack(oldest, reason === 'bytes' && !isFree)
+      // A checkpoint that has not come so far yet holds nobody back: it comes by itself.
+      this.#noteHeldBack(oldest.start, reason === 'bytes' && oldest.start + log.segmentBytes > needed)
       if (reason === undefined || !isFree) break
       await this.#remove(oldest, reason)
       removed++
@@ -111,17 +137,18 @@ export class Retention {
     onEvent('segment-removed', { path, physicalOffset: start, reason })
   }
 
-  #noteHeldBack({ start }: Segment, isHeldBack: boolean): void {
+  #noteHeldBack(physicalOffset: number, isHeldBack: boolean): void {
     if (isHeldBack === this.#isHeldBack) return
     this.#isHeldBack = isHeldBack
-    this.#parts.onEvent('retention-held-back', { physicalOffset: start, isHeldBack })
+    this.#parts.onEvent('retention-held-back', { physicalOffset, isHeldBack })
   }
 
   async #runAtIntervals(): Promise<void> {
-    const { clock, onEvent } = this.#parts
+    const { clock, onEvent, settings } = this.#parts
+    const intervalMs = settings.bytes === undefined ? INTERVAL_MS : BOUNDED_INTERVAL_MS
     const signal = this.#stop.signal
     for (;;) {
-      const isOver = await clock.sleep(INTERVAL_MS, { signal, background: true }).then(
+      const isOver = await clock.sleep(intervalMs, { signal, background: true }).then(
         () => false,
         () => true,
       )

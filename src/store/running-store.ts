@@ -157,7 +157,10 @@ export class RunningStore implements WriterParts {
       bounds: this.#bounds,
       unitBytesMax: log.segmentBytes - FILLER_BYTES,
       dispatched: () => this.dispatcher.dispatched.value,
-      checkOpen: () => status.checkWritable(),
+      checkOpen: () => {
+        status.checkWritable()
+        this.retention.checkRoom()
+      },
       onWritten: () => {
         // A store whose consumers wait for the device dispatches when the flush has ended.
         if (!this.#isDeviceFirst) this.dispatcher.wake()
@@ -181,6 +184,7 @@ export class RunningStore implements WriterParts {
       dispatched: this.dispatcher.dispatched,
       bounds: this.#bounds,
       checkOpen: () => status.checkWritable(),
+      room: signal => this.retention.room(signal),
     })
   }
 

@@ -105,3 +105,33 @@ test('a store whose head was dropped opens clean and goes on at its queue offset
   expect(again.put({ topic: 'A', queueId: 0, body: Buffer.from('next') }).queueOffset).toBe(100)
   await again.close()
 })
+
+test('a log that has all its bytes, all of them needed, refuses a put and lets a send wait until they are not', async () => {
+  const { store, clock } = await openFilled({ bytes: 3 * SEGMENT_BYTES })
+  let needed = 0
+  store.keepFrom(() => needed)
+  await store.applyRetention()
+  const record = { topic: 'A', queueId: 0, body: Buffer.from('more') }
+  expect(() => store.put(record)).toThrow(expect.objectContaining({ code: 'POCKETMQ_BACKPRESSURE', retryable: true }))
+  expect(store.watermarks.min).toBe(0)
+  let isAdmitted = false
+  const admitted = store.admitted(200).then(() => {
+    isAdmitted = true
+  })
+  await clock.advance(500)
+  expect(isAdmitted).toBe(false)
+  needed = store.watermarks.appended
+  await clock.advance(500)
+  await admitted
+  expect(store.put(record).queueOffset).toBe(100)
+  expect(store.watermarks.min).toBeGreaterThan(0)
+  await store.close()
+})
+
+test('a send that waits for retention gives up when its signal says so, or the store closes', async () => {
+  const { store } = await openFilled({ bytes: 3 * SEGMENT_BYTES })
+  store.keepFrom(() => 0)
+  await store.applyRetention()
+  await expect(store.admitted(200, AbortSignal.abort())).rejects.toMatchObject({ name: 'AbortError' })
+  await store.close()
+})
