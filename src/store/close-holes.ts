@@ -7,7 +7,7 @@ import { PROPERTY_PMQ_LOST } from '../codec/properties.ts'
 import { RECORD_CRC_BYTES } from '../codec/record-crc.ts'
 import { RecordEncoder } from '../codec/record-encoder.ts'
 import { BODY_BYTES_MAX, PROPERTIES_BYTES_MAX } from '../codec/record-fields.ts'
-import { writeFiller } from '../codec/record-layout.ts'
+import { FILLER_BYTES, writeFiller } from '../codec/record-layout.ts'
 import type { Hole, HoleFilling, LostRecord, QueueGap } from './hole-plan.ts'
 import { attributeGaps, planFilling } from './hole-plan.ts'
 import { LogWalk } from './log-walk.ts'
@@ -153,7 +153,8 @@ class Placeholders {
     const { placeholders, fillerBytes } = filling
     const { log, fileSystem, dir, settings } = this.#parts
     const { physicalOffset: start, endPhysicalOffset: end } = hole
-    const bytes = Buffer.alloc(end - start)
+    // Behind a filler the segment means nothing: a hole of a gigabyte is closed by writing its first bytes.
+    const bytes = Buffer.alloc(end - start - Math.max(0, fillerBytes - FILLER_BYTES))
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
     const storeTimestamp = hole.storeTimestamp > 0 ? hole.storeTimestamp : 1
     let at = 0

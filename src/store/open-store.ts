@@ -115,7 +115,8 @@ async function takeLock({ dir, settings, fileSystem }: Ground): Promise<() => Pr
   })
 }
 
-async function refuseMissingFolder({ dir, fileSystem }: Ground): Promise<void> {
+/** @throws STORE_NOT_FOUND, UNSUPPORTED_FORMAT */
+export async function refuseMissingFolder({ dir, fileSystem }: Pick<Ground, 'dir' | 'fileSystem'>): Promise<void> {
   await refuseOtherFolder(fileSystem, dir)
   if ((await fileSystem.stat(`${dir}/commitlog`)) !== undefined) return
   throw new PocketMQError('STORE_NOT_FOUND', `there is no store in ${dir}`, {

@@ -6,11 +6,14 @@ import { dirname, join } from 'node:path'
 import { readWhole, replaceFile } from '../files/atomic-file.ts'
 import type { FileSystem } from '../files/file-system.ts'
 import { nodeFileSystem } from '../files/node-file-system.ts'
+import { segmentName } from '../files/segment-names.ts'
 import type { ClosedHole } from './close-holes.ts'
 import { closeHoles } from './close-holes.ts'
 import type { Finding } from './findings.ts'
-import { openForReading, openForWriting } from './open-store.ts'
+import { inspectFolder, segmentsBehindGap } from './inspect-folder.ts'
+import { openForReading, openForWriting, refuseMissingFolder } from './open-store.ts'
 import type { StoreSettings } from './settings.ts'
+import { StateFile } from './state-file.ts'
 import type { RecoveryReport } from './store-types.ts'
 import type { VerifyOptions, VerifyReport } from './verify.ts'
 import { verifyStore } from './verify.ts'
@@ -38,6 +41,7 @@ export async function repairStore(
   options: VerifyOptions = {},
 ): Promise<RepairReport> {
   const notes: string[] = []
+  await replaceMissingSegments(dir, settings, notes)
   const store = await openForWriting(dir, settings)
   let holes: ClosedHole[]
   try {
@@ -53,6 +57,36 @@ export async function repairStore(
   await again.close()
   const { findings } = replaced.length === 0 ? first : await audit(dir, settings, options)
   return { recovery: store.recovery, holes, replaced, notes, findings }
+}
+
+/**
+ * Puts a segment of zeros where one is missing between others: a hole like any other then. Without it the log does not open.
+ * A gap that recovery knows how to deal with is left to it.
+ */
+async function replaceMissingSegments(dir: string, settings: StoreSettings, notes: string[]): Promise<void> {
+  await refuseMissingFolder({ dir, fileSystem: settings.fileSystem ?? nodeFileSystem('file') })
+  const { fileSystem, release } = await lockAlone(dir, settings)
+  try {
+    const { file, state } = await StateFile.load({ fileSystem, dir, mode: settings.mode })
+    await file.close()
+    const facts = await inspectFolder(fileSystem, dir, state)
+    const segmentBytes = facts.commitLogSegmentBytes ?? settings.commitLogSegmentBytes
+    if (segmentsBehindGap(facts, segmentBytes, state?.flushed).length > 0) return
+    const folder = join(dir, 'commitlog')
+    const there = new Set(facts.segments.map(segment => segment.start))
+    const [first, last] = [facts.segments[0]?.start ?? 0, facts.segments.at(-1)?.start ?? 0]
+    for (let start = first; start < last; start += segmentBytes) {
+      if (there.has(start)) continue
+      const segment = await fileSystem.open(join(folder, segmentName(start)), 'create', settings.mode & 0o666)
+      await segment.setLength(segmentBytes)
+      await segment.flush()
+      await segment.close()
+      await fileSystem.flushFolder(folder)
+      notes.push(`commit-log segment ${segmentName(start)} is missing, with all its messages`)
+    }
+  } finally {
+    await release()
+  }
 }
 
 async function audit(dir: string, settings: StoreSettings, options: VerifyOptions): Promise<VerifyReport> {

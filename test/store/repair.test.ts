@@ -211,3 +211,34 @@ test('a folder without damage stays as it is', async () => {
   const { holes, findings, replaced } = await shop.repair()
   expect({ holes, findings, replaced }).toEqual({ holes: [], findings: [], replaced: [] })
 })
+
+test('a segment that is missing between others', async () => {
+  const shop = new Shop()
+  await shop.fill(120)
+  await shop.disk.remove('/store/commitlog/00000000000000008192')
+  const victims = shop.places.filter(place => place.start >= 8192 && place.end <= 16_384)
+  await expect(MessageStore.open('/store', shop.options)).rejects.toMatchObject({ code: 'POCKETMQ_CORRUPT' })
+  const { holes, findings, notes } = await shop.repair()
+  expect(findings).toEqual([])
+  expect(notes.join()).toContain('00000000000000008192 is missing')
+  expect(holes.flatMap(hole => hole.lost)).toEqual(lostOf(victims))
+  await shop.expectAllBut(victims)
+})
+
+test('a folder that is in use is not repaired', async () => {
+  const shop = new Shop()
+  await shop.fill(10)
+  const store = await MessageStore.open('/store', shop.options)
+  await expect(shop.repair()).rejects.toMatchObject({ code: 'POCKETMQ_STORE_LOCKED' })
+  await store.close()
+})
+
+test('a folder that holds no store is not repaired, and stays as it is', async () => {
+  const shop = new Shop()
+  shop.disk.place('/store/notes.txt', Buffer.from('notes'))
+  await expect(shop.repair()).rejects.toMatchObject({ code: 'POCKETMQ_UNSUPPORTED_FORMAT' })
+  await expect(MessageStore.repair('/nothing', shop.options)).rejects.toMatchObject({
+    code: 'POCKETMQ_STORE_NOT_FOUND',
+  })
+  expect(shop.disk.paths()).toEqual(['/store/notes.txt'])
+})
