@@ -1,19 +1,19 @@
 /** One run of power cuts over seeded workloads on the engine: images from one run per seed, each checked, and cut again in its recovery. */
 import { expect } from 'vitest'
 import { seededRandom } from '../../src/testing/seeded-random.ts'
-import { CutTally, cutsOf, takeMoment } from './cut-tally.ts'
+import { CutTally, cutsOf, cutsWanted, firstSeed, takeMoment } from './cut-tally.ts'
 import { checkImage } from './store-check.ts'
 import type { Image } from './store-workload.ts'
 import { StoreWorkload } from './store-workload.ts'
 
-const CUTS_WANTED = process.env.SEED === undefined ? Number(process.env.CUTS ?? 9400) : 1
+const CUTS_WANTED = cutsWanted(1000, 9400)
 /** How often the power fails again at a flush of a recovery. */
 const NESTED_CHANCE = 0.004
 const NESTED_DEPTH_MAX = 3
 
-/** Cuts until there are enough different images. `SEED` replays one seed. */
-export async function cutEngine(): Promise<void> {
-  const first = Number(process.env.SEED ?? Math.floor(Math.random() * 1e9))
+/** Cuts until there are enough different images, from seed `fixed` on. `SEED` replays one seed, `ROTATE` starts anywhere. */
+export async function cutEngine(fixed: number): Promise<void> {
+  const first = firstSeed(fixed)
   const tally = new CutTally()
   let seed = first
   for (; tally.total < CUTS_WANTED; seed++) {

@@ -73,3 +73,15 @@ export class CutTally {
     return `${this.total} different power cuts: ${CUT_CLASSES.map(name => `${name} ${this.of(name)}`).join(', ')}`
   }
 }
+
+/** Where a run of seeds starts: at one of its own, so that `npm test` is the same every time, or anywhere (`ROTATE=1`). */
+export function firstSeed(fixed: number): number {
+  if (process.env.SEED !== undefined) return Number(process.env.SEED)
+  return process.env.ROTATE === undefined ? fixed : Math.floor(Math.random() * 1e9)
+}
+
+/** How many different images a run asks for: `some` in `npm test`, `all` with `ROTATE=1`, one seed's with `SEED`. */
+export function cutsWanted(some: number, all: number): number {
+  if (process.env.SEED !== undefined) return 1
+  return Number(process.env.CUTS ?? (process.env.ROTATE === undefined ? some : all))
+}

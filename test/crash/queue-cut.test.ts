@@ -1,12 +1,12 @@
 /** Power cuts at every flush of seeded workloads on PocketMQ: delays, transactions, acknowledgements, dead letters. */
 import { expect, it } from 'vitest'
 import { seededRandom } from '../../src/testing/seeded-random.ts'
-import { CutTally, takeMoment } from './cut-tally.ts'
+import { CutTally, cutsWanted, firstSeed, takeMoment } from './cut-tally.ts'
 import type { QueueImage } from './queue-workload.ts'
 import { checkQueueImage, QueueWorkload } from './queue-workload.ts'
 
-const FIRST_SEED = Number(process.env.SEED ?? Math.floor(Math.random() * 1e9))
-const CUTS_WANTED = process.env.SEED === undefined ? Number(process.env.CUTS ?? 1500) : 1
+const FIRST_SEED = firstSeed(30_000)
+const CUTS_WANTED = cutsWanted(250, 1500)
 const NESTED_CHANCE = 0.003
 
 async function cutSeed(seed: number, tally: CutTally): Promise<string[]> {
