@@ -92,7 +92,6 @@ export class MessageReader {
     const plan = this.#plan
     plan.make(entries, request.queueOffset, this.#limits(queue, request))
     if (plan.count === 0) return this.#nothingPlanned(plan, queue, request.queueOffset)
-    if (!this.#reads.isNear(plan.physicalOffsets[0] as number)) return nothing('cold', request.queueOffset, queue)
     const target = Buffer.allocUnsafe(plan.bytes)
     const copied = this.#copyNow(plan, target)
     const messages = this.#messages(plan, target, copied, queue)
