@@ -26,6 +26,8 @@ export type SmallFilesAuditParts = {
   /** End of the audited log, and the newest storeTimestamp in it. */
   readonly end: number
   readonly lastStoreTimestamp: number
+  /** The folder's owner audits it while he works: a checkpoint may be newer than the walk that went before. */
+  readonly isLive: boolean
   /** One past a queue's last message; undefined for a queue without. */
   readonly nextOf: (topic: string, queueId: number) => number | undefined
 }
@@ -66,7 +68,7 @@ async function auditCheckpoint(parts: SmallFilesAuditParts, sha256: string | und
   // Cut short while it was made, it is missing.
   if (bytes === undefined || (bytes.length === 0 && !parts.isClean)) return
   const checkpoint = attempt(findings, CHECKPOINT, () => decodeCheckpoint(bytes))
-  if (checkpoint === undefined) return
+  if (checkpoint === undefined || parts.isLive) return
   const { physicMessageTimestamp, logicsMessageTimestamp, indexMessageTimestamp, logicsPhysicalOffset } = checkpoint
   const times = [physicMessageTimestamp, logicsMessageTimestamp, indexMessageTimestamp]
   for (const [i, found] of times.entries()) {

@@ -141,7 +141,10 @@ export async function verifyStore(parts: StoreParts, options: VerifyOptions = {}
     await indexAudit.finish()
     const nextOf = (topic: string, queueId: number): number | undefined => queueAudit.nextOf(topic, queueId)
     const { lastStoreTimestamp, records } = walked
-    await auditSmallFiles({ ...shared, ...bounds, lastStoreTimestamp, nextOf }, bounds.hashes)
+    await auditSmallFiles(
+      { ...shared, ...bounds, isLive: parts.writer !== undefined, lastStoreTimestamp, nextOf },
+      bounds.hashes,
+    )
     return { findings: findings.list, findingCount: findings.count, records, bytes: end - logMinOffset }
   } finally {
     await queueAudit.close()
