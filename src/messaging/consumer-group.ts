@@ -362,9 +362,9 @@ export class ConsumerGroup {
       this.options.events.emit('broadcast-dropped', { ...this.#where(cursor), queueOffset })
       this.#done(cursor, queueOffset)
     } else if (outcome.kind === 'dlq') {
-      copies.push(this.#copy(cursor, queueOffset, member, 1, undefined))
+      copies.push(this.#copy(cursor, queueOffset, member, 0, undefined))
     } else if (this.options.order === 'none') {
-      copies.push(this.#copy(cursor, queueOffset, member, member.registration.maxAttempts, outcome.afterMs))
+      copies.push(this.#copy(cursor, queueOffset, member, member.registration.maxReconsumeTimes, outcome.afterMs))
     } else {
       this.#failInPlace(lease, queueOffset, outcome.afterMs, copies)
     }
@@ -378,14 +378,14 @@ export class ConsumerGroup {
   /** Ordered delivery: the same message again, after a wait, until its attempts are used up. */
   #failInPlace(lease: Lease, queueOffset: number, afterMs: number | undefined, copies: Promise<Settled>[]): void {
     const { cursor, member } = lease
-    const { maxAttempts, onExhausted, retry } = member.registration
+    const { maxReconsumeTimes, onExhausted, retry } = member.registration
     const failures = (cursor.failures.get(queueOffset) ?? 0) + 1
     cursor.failures.set(queueOffset, failures)
-    if (failures >= maxAttempts && onExhausted === 'dlq') {
-      copies.push(this.#copy(cursor, queueOffset, member, maxAttempts, undefined))
+    if (failures > maxReconsumeTimes && onExhausted === 'dlq') {
+      copies.push(this.#copy(cursor, queueOffset, member, maxReconsumeTimes, undefined))
       return
     }
-    if (failures === maxAttempts) {
+    if (failures === maxReconsumeTimes + 1) {
       this.options.events.emit('message-blocks', { ...this.#where(cursor), queueOffset, attempts: failures })
     }
     const waitMs = Math.min(IN_PLACE_MS_MAX, Math.max(IN_PLACE_MS_MIN, afterMs ?? retryWaitMs(retry, failures)))
@@ -403,7 +403,7 @@ export class ConsumerGroup {
     cursor: Cursor,
     queueOffset: number,
     member: Member,
-    maxAttempts: number,
+    maxReconsumeTimes: number,
     waitMs: number | undefined,
   ): Promise<Settled> {
     const { settler, alarms } = this.options
@@ -411,7 +411,7 @@ export class ConsumerGroup {
     const { epoch } = cursor.entry
     cursor.hold(queueOffset, nobodys(member, cursor, queueOffset))
     const failures = cursor.failures.get(queueOffset) ?? 0
-    const failure = { maxAttempts, waitMs, retry: member.registration.retry, failures }
+    const failure = { maxReconsumeTimes, waitMs, retry: member.registration.retry, failures }
     const copied = settler.settle({ group: this.group, topic, queueId, queueOffset }, failure)
     const over = (settled: Settled): void => {
       if (settled === 'copied' || cursor.entry.epoch !== epoch || !cursor.inFlight.has(queueOffset)) return

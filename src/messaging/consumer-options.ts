@@ -44,6 +44,10 @@ export type RetryBackoff =
 export type GroupConsumerOptions = {
   readonly consumerGroup: string
   readonly subscriptions: Subscriptions
+  /**
+   * Retries of a message that fails, as RocketMQ's maxReconsumeTimes counts: 16, the default, are up to 17 deliveries, over 4 h 46 min by
+   * its table of waits; the 17th failure makes it a dead letter. 0: the first failure does.
+   */
   readonly maxAttempts?: number
   readonly retryBackoff?: RetryBackoff | undefined
   readonly startFrom?: 'first' | 'last' | Date | number

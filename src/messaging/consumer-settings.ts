@@ -46,7 +46,12 @@ type GroupTable = {
 const GROUP_SETTINGS: GroupTable = {
   consumerGroup: custom('name of the consumer group', '', checkText),
   subscriptions: custom<Subscriptions>('expressions by topic', {}, checkSubscriptions),
-  maxAttempts: wholeNumber('how often a message is tried in all before it is a dead letter', 16, 1, 1_000_000),
+  maxAttempts: wholeNumber(
+    'retries of a message that fails, before it is a dead letter (RocketMQ: maxReconsumeTimes)',
+    16,
+    0,
+    1_000_000,
+  ),
   retryBackoff: custom<RetryBackoff | undefined>('waits between attempts', undefined, checkBackoff),
   startFrom: custom<'first' | 'last' | Date | number>(
     'where a group without an offset starts',
@@ -194,7 +199,7 @@ export function pullRegistration({
     subscriptions: [],
     startFrom: startOf(startFrom),
     concurrency: 1,
-    maxAttempts: 1,
+    maxReconsumeTimes: GROUP_SETTINGS.maxAttempts.fallback,
     retry: { kind: 'levels' },
     onExhausted: 'dlq',
     onSubscriptionMismatch: 'replace',
@@ -224,7 +229,10 @@ export function startOf(from: 'first' | 'last' | Date | number): StartFrom {
 
 function groupRegistration(
   settings: Settings<GroupTable>,
-): Omit<ConsumerRegistration, 'kind' | 'model' | 'order' | 'concurrency' | 'retry' | 'onExhausted' | 'maxAttempts'> {
+): Omit<
+  ConsumerRegistration,
+  'kind' | 'model' | 'order' | 'concurrency' | 'retry' | 'onExhausted' | 'maxReconsumeTimes'
+> {
   const { consumerGroup: group, subscriptions, startFrom, onSubscriptionMismatch, topicSets, instanceName } = settings
   const isNamed = instanceName !== undefined
   return {
@@ -244,9 +252,9 @@ function failing(
     onExhausted,
   }: { retryBackoff: RetryBackoff | undefined; maxAttempts: number; onExhausted: 'dlq' | 'block' | undefined },
   isOrdered: boolean,
-): Pick<ConsumerRegistration, 'retry' | 'onExhausted' | 'maxAttempts'> {
+): Pick<ConsumerRegistration, 'retry' | 'onExhausted' | 'maxReconsumeTimes'> {
   const retry = retryBackoff === undefined ? (isOrdered ? IN_PLACE_RETRY : undefined) : policyOf(retryBackoff)
-  return { retry: retry ?? { kind: 'levels' }, maxAttempts, onExhausted: onExhausted ?? 'dlq' }
+  return { retry: retry ?? { kind: 'levels' }, maxReconsumeTimes: maxAttempts, onExhausted: onExhausted ?? 'dlq' }
 }
 
 function policyOf(backoff: RetryBackoff): RetryPolicy {

@@ -151,8 +151,8 @@ export type ConsumerRegistration = {
   readonly startFrom: StartFrom
   /** How many messages this member works on at once: the weight of its share. */
   readonly concurrency: number
-  /** How often a message is tried in all, the first time included. */
-  readonly maxAttempts: number
+  /** How often a message that failed is tried again; the failure after that makes it a dead letter. 0: the first one does. */
+  readonly maxReconsumeTimes: number
   readonly retry: RetryPolicy
   readonly onExhausted: 'dlq' | 'block'
   readonly onSubscriptionMismatch: 'reject' | 'replace' | 'wait' | 'isolate'

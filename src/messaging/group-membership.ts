@@ -9,7 +9,7 @@ import { instanceNameOf, inUse } from './client-id.ts'
 import type { Clients } from './clients.ts'
 import type * as core from './core-types.ts'
 import type { Events } from './events.ts'
-import type { GroupRecords } from './group-records.ts'
+import type { BrokerGroup, GroupRecords } from './group-records.ts'
 import { checkGroupName, isGroupTopic, isSystemGroup } from './limits.ts'
 import { admit, fits, shownSubscription } from './membership.ts'
 import type { OffsetTable } from './offset-table.ts'
@@ -110,6 +110,7 @@ export class GroupMembership {
     if (admission.kind === 'wait') return undefined
     if (admission.kind === 'isolate') return await this.#joinIsolated(ctx, registration, admission.group, subscriptions)
     if (admission.kind === 'record') await this.#newRecord(ctx, registration, admission.subscriptions)
+    else if (registration.kind !== 'pull') await this.#options.records.tellBroker(forBroker(registration))
     const registered = { clientId: ctx.clientId, isNamed: registration.isNamed }
     const { connectionId } = ctx
     this.#options.clients.register(connectionId === undefined ? registered : { ...registered, connectionId })
@@ -160,13 +161,12 @@ export class GroupMembership {
     registration: core.ConsumerRegistration,
     subscriptions: readonly SubscriptionRecord[],
   ): Promise<void> {
-    const { group, order, maxAttempts } = registration
+    const { group } = registration
     const before = this.#options.records.get(group)
     const setAtMs = this.#options.store.clock.nowMs()
     const version = (before?.version ?? 0) + 1
     const record: GroupRecord = { group, version, subscriptions, setBy: clientId, setAtMs, rest: before?.rest ?? {} }
-    const isOrdered = order !== 'none'
-    await this.#options.records.put(record, { group, isOrdered, maxAttempts, consumeTimeoutMs: CONSUME_TIMEOUT_MS })
+    await this.#options.records.put(record, forBroker(registration))
     for (const working of this.#options.working.allOf(group)) {
       for (const member of working.members) {
         const isSame = fits(member.registration.subscriptions, subscriptions)
@@ -216,4 +216,9 @@ export class GroupMembership {
     for (const { clientId } of this.#options.working.membersOf(group))
       this.#options.clients.emit(clientId, { kind: 'ids-changed', group })
   }
+}
+
+/** What a broker has to know of a group: as the consumer that came last has it. */
+function forBroker({ group, order, maxReconsumeTimes }: core.ConsumerRegistration): BrokerGroup {
+  return { group, isOrdered: order !== 'none', maxReconsumeTimes, consumeTimeoutMs: CONSUME_TIMEOUT_MS }
 }

@@ -24,7 +24,7 @@ const MINUTE_MS = 60_000
 export type BrokerGroup = {
   readonly group: string
   readonly isOrdered: boolean
-  readonly maxAttempts: number
+  readonly maxReconsumeTimes: number
   readonly consumeTimeoutMs: number
 }
 
@@ -68,6 +68,11 @@ export class GroupRecords {
     this.#records.set(record.group, record)
     this.#putForBroker(forBroker)
     await this.save()
+  }
+
+  /** What a broker has to know of a group, where it has changed. On the device when it resolves. */
+  async tellBroker(group: BrokerGroup): Promise<void> {
+    if (this.#putForBroker(group)) await this.save()
   }
 
   async remove(group: string): Promise<void> {
@@ -130,16 +135,24 @@ export class GroupRecords {
     await smallFiles.save(BROKER_FILE, Buffer.from(encodeSubscriptionGroups(this.#broker)))
   }
 
-  #putForBroker({ group, isOrdered, maxAttempts, consumeTimeoutMs }: BrokerGroup): void {
-    const known = this.#broker.groups.get(group) ?? subscriptionGroupConfig(group)
+  /** Answers whether that is news. */
+  #putForBroker({ group, isOrdered, maxReconsumeTimes, consumeTimeoutMs }: BrokerGroup): boolean {
+    const known = this.#broker.groups.get(group)
+    const consumeTimeoutMinute = Math.max(1, Math.ceil(consumeTimeoutMs / MINUTE_MS))
+    const isSame =
+      known?.consumeMessageOrderly === isOrdered &&
+      known.retryMaxTimes === maxReconsumeTimes &&
+      known.consumeTimeoutMinute === consumeTimeoutMinute
+    if (isSame) return false
     const config = {
-      ...known,
+      ...(known ?? subscriptionGroupConfig(group)),
       consumeMessageOrderly: isOrdered,
-      retryMaxTimes: maxAttempts - 1,
-      consumeTimeoutMinute: Math.max(1, Math.ceil(consumeTimeoutMs / MINUTE_MS)),
+      retryMaxTimes: maxReconsumeTimes,
+      consumeTimeoutMinute,
     }
     const dataVersion = nextDataVersion(this.#broker.dataVersion, this.#store.clock.nowMs())
     this.#broker = { ...this.#broker, dataVersion, groups: new Map(this.#broker.groups).set(group, config) }
+    return true
   }
 
   #instances(record: GroupRecord): Readonly<Record<string, number>> {

@@ -12,8 +12,8 @@ import type { Settlement } from './settlement.ts'
 
 /** How a failed message goes on. */
 export type Failure = {
-  /** Tried so often in all, it goes to the dead letters. 1: at once. */
-  readonly maxAttempts: number
+  /** Tried again so often, it goes to the dead letters with its next failure. 0: at once. */
+  readonly maxReconsumeTimes: number
   /** Given by whoever let it fail; else by the policy. */
   readonly waitMs: number | undefined
   readonly retry: RetryPolicy
@@ -76,7 +76,7 @@ export class Settler {
     if (message === undefined) return 'gone'
     const { store, obtainTopic } = this.#options
     const attempts = Math.max(message.reconsumeTimes + 1, failure.failures)
-    const isDead = attempts >= failure.maxAttempts
+    const isDead = attempts > failure.maxReconsumeTimes
     const waitMs = failure.waitMs ?? retryWaitMs(failure.retry, attempts)
     obtainTopic(isDead ? deadLetterTopicOf(settles.group) : retryTopicOf(settles.group))
     const record = isDead ? deadLetterCopy(message, settles) : retryCopy(message, settles, waitMs, store.clock.nowMs())

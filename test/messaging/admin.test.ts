@@ -105,7 +105,7 @@ describe('dead letters', () => {
     const failing = await mq.pushConsumer({
       consumerGroup: 'g',
       subscriptions: { a: '*' },
-      maxAttempts: 1,
+      maxAttempts: 0,
       messageListener: () => {
         throw new Error('no')
       },

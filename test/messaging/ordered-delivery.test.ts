@@ -75,7 +75,7 @@ describe('ordered delivery by queue', () => {
     const done: number[] = []
     await kit.consumers.push({
       ...perQueue,
-      maxAttempts: 2,
+      maxAttempts: 1,
       messageListener: message => {
         if (message.queueOffset === 0) throw new Error('never')
         done.push(message.queueOffset)
@@ -97,7 +97,7 @@ describe('ordered delivery by queue', () => {
     await kit.consumers.push({
       ...perQueue,
       onExhausted: 'block',
-      maxAttempts: 2,
+      maxAttempts: 1,
       messageListener: message => {
         if (message.queueId === 1) return
         tries++

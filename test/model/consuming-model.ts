@@ -9,7 +9,7 @@ import type { ManualClock } from '../../src/testing/manual-clock.ts'
 /** How messages of a group are delivered. */
 export type Order = 'none' | 'queue' | 'group'
 
-export const MAX_ATTEMPTS = 2
+export const RETRIES_MAX = 1
 /** The wait after the first failure: RocketMQ's level 3 for shared messages, a second in place for ordered ones. */
 const SHARED_WAIT_MS = 10_000
 const IN_PLACE_MS = 1000
@@ -151,7 +151,7 @@ export class ConsumingModel {
 
   #failed(message: Sent, waitMs: number | undefined, atMs: number): void {
     message.failures++
-    if (message.failures >= MAX_ATTEMPTS) message.state = 'dead'
+    if (message.failures > RETRIES_MAX) message.state = 'dead'
     const ofPolicy = this.order === 'none' ? SHARED_WAIT_MS : IN_PLACE_MS
     message.dueMs = atMs + (waitMs ?? ofPolicy)
   }

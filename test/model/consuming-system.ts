@@ -12,7 +12,7 @@ import type { ManualClock } from '../../src/testing/manual-clock.ts'
 import { seededRandom } from '../../src/testing/seeded-random.ts'
 import { SimulatedDisk } from '../../src/testing/simulated-disk.ts'
 import type { ConsumingModel, InHand } from './consuming-model.ts'
-import { MAX_ATTEMPTS } from './consuming-model.ts'
+import { RETRIES_MAX } from './consuming-model.ts'
 
 const FOLDER = '/queue'
 const GROUP = 'billing'
@@ -80,7 +80,7 @@ export class ConsumingSystem {
   async join(kind: 'push' | 'simple'): Promise<void> {
     const name = `${kind}-${this.#names++}`
     const { order } = this.model
-    const common = { consumerGroup: GROUP, subscriptions: { orders: '*' }, maxAttempts: MAX_ATTEMPTS }
+    const common = { consumerGroup: GROUP, subscriptions: { orders: '*' }, maxAttempts: RETRIES_MAX }
     if (kind === 'simple') {
       const consumer = await this.mq.simpleConsumer({ ...common, awaitDuration: 0 })
       this.members.push({ name, kind, consumer })
