@@ -73,3 +73,10 @@ export async function openFolderFiles(options: FolderOptions): Promise<FolderFil
   const tombstones = new Tombstones(loaded.lists.tombstones)
   return { facts: { ...facts, notes: [...facts.notes, ...notes] }, loaded, checkpoint, log, queues, index, tombstones }
 }
+
+/** Closes them all; the first failure is thrown when every one was tried. Can be called twice. */
+export async function closeFolderFiles({ log, queues, index, loaded, checkpoint }: FolderFiles): Promise<void> {
+  const closing = await Promise.allSettled([queues, index, log, loaded.file, checkpoint.file].map(part => part.close()))
+  const failed = closing.find(result => result.status === 'rejected')
+  if (failed !== undefined) throw failed.reason
+}

@@ -107,7 +107,12 @@ export class MessageIndex {
   /** Reads the headers of the files that are there. Changes nothing on disk. */
   static async open(options: MessageIndexOptions): Promise<MessageIndex> {
     const index = new MessageIndex(options)
-    await index.#load()
+    try {
+      await index.#load()
+    } catch (error) {
+      await index.close()
+      throw error
+    }
     return index
   }
 

@@ -9,12 +9,14 @@ import type { FileSystem } from '../files/file-system.ts'
 import { loadMmap } from '../files/mmap.ts'
 import { nodeFileSystem } from '../files/node-file-system.ts'
 import { closeStore } from './close-store.ts'
-import { openFolderFiles } from './folder-files.ts'
+import type { FolderFiles } from './folder-files.ts'
+import { closeFolderFiles, openFolderFiles } from './folder-files.ts'
 import { refuseOtherFolder } from './inspect-folder.ts'
 import { MessageReader } from './message-reader.ts'
 import { isOffsetsJsonOurs } from './offsets-json.ts'
 import { openReadView } from './read-view.ts'
 import { recordChecksOf } from './record-checks.ts'
+import type { Recovered } from './recovery.ts'
 import { recover } from './recovery.ts'
 import { RunningStore } from './running-store.ts'
 import type { StoreSettings } from './settings.ts'
@@ -126,9 +128,28 @@ export async function refuseMissingFolder({ dir, fileSystem }: Pick<Ground, 'dir
 }
 
 async function startWriting(ground: Ground, releaseLock: () => Promise<void>): Promise<StoreParts> {
-  const { settings, fileSystem, dir, onEvent, smallFiles } = ground
   const files = await openFolderFiles({ ...ground, isReadOnly: false })
-  const recovered = await recover({
+  let running: RunningStore | undefined
+  try {
+    const recovered = await recoverForWriting(ground, files)
+    const isJsonOurs = await isOffsetsJsonOurs(ground.smallFiles, recovered.state)
+    await files.log.startAppending(recovered.appendAt)
+    running = new RunningStore({ ...ground, files, recovered })
+    await running.start()
+    return runningParts({ ground, files, recovered, running, isJsonOurs, releaseLock })
+  } catch (error) {
+    // What went wrong first is what the caller has to know.
+    await Promise.allSettled([running?.stop()])
+    await Promise.allSettled([closeFolderFiles(files)])
+    throw error
+  }
+}
+
+function recoverForWriting(
+  { settings, fileSystem, dir, onEvent }: Ground,
+  files: FolderFiles,
+): ReturnType<typeof recover> {
+  return recover({
     ...files,
     fileSystem,
     dir,
@@ -139,25 +160,29 @@ async function startWriting(ground: Ground, releaseLock: () => Promise<void>): P
     isDropped: (topic, physicalOffset) => files.tombstones.isDropped(topic, physicalOffset),
     onEvent,
   })
+}
+
+type Started = {
+  readonly ground: Ground
+  readonly files: FolderFiles
+  readonly recovered: Recovered
+  readonly running: RunningStore
+  readonly isJsonOurs: boolean
+  readonly releaseLock: () => Promise<void>
+}
+
+function runningParts({ ground, files, recovered, running, isJsonOurs, releaseLock }: Started): StoreParts {
   const { log, queues, index, tombstones } = files
-  await log.startAppending(recovered.appendAt)
+  const { dispatched } = running.dispatcher
   const checks = recordChecksOf(recovered.state.foreignRanges)
-  const running = new RunningStore({ ...ground, files, recovered })
-  await running.start()
-  const { isCheckpointOurs } = recovered
+  const shown = { log, queues, index, checks, tombstones }
   return {
     ...ground,
-    log,
-    queues,
-    index,
-    checks,
-    tombstones,
-    reader: readerOf(ground, { log, queues, index, checks, tombstones }, running.dispatcher.dispatched, () =>
-      Math.max(recovered.appendAt, log.written.value - TRUSTED_BYTES),
-    ),
-    dispatched: running.dispatcher.dispatched,
+    ...shown,
+    reader: readerOf(ground, shown, dispatched, () => Math.max(recovered.appendAt, log.written.value - TRUSTED_BYTES)),
+    dispatched,
     recovery: recovered.report,
-    opened: { isOffsetsJsonOurs: await isOffsetsJsonOurs(smallFiles, recovered.state), isCheckpointOurs },
+    opened: { isOffsetsJsonOurs: isJsonOurs, isCheckpointOurs: recovered.isCheckpointOurs },
     writer: running,
     refresh: undefined,
     close: () => closeStore({ ...ground, files, running, releaseLock }),

@@ -9,7 +9,7 @@ import type { RecordChecks } from '../codec/record-cursor.ts'
 import type { FileSystem } from '../files/file-system.ts'
 import { unitPlaceOf } from './append-unit.ts'
 import type { FolderFiles } from './folder-files.ts'
-import { openFolderFiles } from './folder-files.ts'
+import { closeFolderFiles, openFolderFiles } from './folder-files.ts'
 import { LogWalk } from './log-walk.ts'
 import { recordChecksOf } from './record-checks.ts'
 import { RecordDispatch } from './record-dispatch.ts'
@@ -165,6 +165,5 @@ class Follow {
 
 async function closeFiles(files: FolderFiles, follow: Follow | undefined): Promise<void> {
   await follow?.close()
-  const { log, queues, index, loaded, checkpoint } = files
-  for (const part of [queues, index, log, loaded.file, checkpoint.file]) await part.close()
+  await closeFolderFiles(files)
 }

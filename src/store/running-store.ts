@@ -75,6 +75,12 @@ export class RunningStore implements WriterParts {
     this.retention.start()
   }
 
+  /** Ends the loops; can be called twice. */
+  async stop(): Promise<void> {
+    const { guard, retention, checkpointer, flusher, dispatcher } = this
+    for (const part of [guard, retention, checkpointer, flusher, dispatcher]) await part.stop()
+  }
+
   readonly #onEvent = (name: string, details: Readonly<Record<string, unknown>>): void => {
     this.#parts.hooks.onEvent(name, details)
   }

@@ -105,12 +105,17 @@ export class StateFile {
     const folder = join(dir, 'pocketmq')
     await fileSystem.ensureFolder(folder, mode)
     const file = await fileSystem.open(join(folder, 'state'), 'create', mode & 0o666)
-    if ((await file.sizeBytes()) !== STATE_PAGE_BYTES) {
-      await file.setLength(STATE_PAGE_BYTES)
-      await file.flush()
+    try {
+      if ((await file.sizeBytes()) !== STATE_PAGE_BYTES) {
+        await file.setLength(STATE_PAGE_BYTES)
+        await file.flush()
+      }
+      await fileSystem.flushFolder(folder)
+      return file
+    } catch (error) {
+      await file.close()
+      throw error
     }
-    await fileSystem.flushFolder(folder)
-    return file
   }
 }
 

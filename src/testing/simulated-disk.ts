@@ -75,6 +75,7 @@ export class SimulatedDisk implements FileSystem {
   readonly #folders = new DurableFolders()
   readonly #services: DiskServices
   #flushes = 0
+  #openFiles = 0
   #capacityPages: number
   #usedPages = 0
 
@@ -98,6 +99,9 @@ export class SimulatedDisk implements FileSystem {
         if (this.#random.chance(options.writeBackChance ?? 1 / 32)) node.writeBack(this.#random)
       },
       flushFile: (node, path) => this.#flushFile(node, path),
+      closed: () => {
+        this.#openFiles--
+      },
     }
   }
 
@@ -142,6 +146,11 @@ export class SimulatedDisk implements FileSystem {
   /** How many flushes of files and folders were called so far. */
   get flushes(): number {
     return this.#flushes
+  }
+
+  /** How many files are open now: none, once everything that was opened is closed. */
+  get openFiles(): number {
+    return this.#openFiles
   }
 
   /** Tells `listener` of every change and flush, synchronously: the place to cut the power at. Answers how to stop. */
@@ -241,7 +250,9 @@ export class SimulatedDisk implements FileSystem {
     this.#begin('open', path)
     if (how !== 'read' && this.isReadOnly) throw failed('EROFS', 'open', path)
     if (how === 'create' && this.#tree.find(path) === undefined) this.#createFile(path)
-    return new SimulatedFile(path, how, this.#tree.file(path, 'open'), this.#services)
+    const file = new SimulatedFile(path, how, this.#tree.file(path, 'open'), this.#services)
+    this.#openFiles++
+    return file
   }
 
   async openSegment(path: string, options: SegmentOptions): Promise<MappedFile> {
@@ -250,7 +261,12 @@ export class SimulatedDisk implements FileSystem {
 
   openSegmentSync(path: string, options: SegmentOptions): MappedFile {
     const file = this.openSync(path, 'create', options.mode)
-    extendSegmentSync(file, options.lengthBytes)
+    try {
+      extendSegmentSync(file, options.lengthBytes)
+    } catch (error) {
+      file.closeSync()
+      throw error
+    }
     return new BufferedSegment(file, options)
   }
 
@@ -325,16 +341,14 @@ export class SimulatedDisk implements FileSystem {
   async lock(folder: string, waitMs: number, mode: number): Promise<StoreLock> {
     const path = join(resolve(folder), 'lock')
     const file = await this.open(path, 'create', mode)
-    if (this.#locked.has(path) && waitMs > 0) await this.#clock.sleep(waitMs)
-    if (this.#locked.has(path)) {
-      throw new PocketMQError('STORE_LOCKED', `The store is in use by this process (${process.pid}): ${path}`, {
-        hint: 'Close the other owner, or take the disk that kill() or powerCut() answers.',
-        details: { path, holder: await this.lockHolder(folder) },
-      })
+    try {
+      if (this.#locked.has(path) && waitMs > 0) await this.#clock.sleep(waitMs)
+      if (this.#locked.has(path)) throw await this.#lockedError(path, folder)
+      if ((await file.sizeBytes()) === 0) await file.write(Buffer.from('lock', 'ascii'), 0)
+      this.#locked.add(path)
+    } finally {
+      await file.close()
     }
-    if ((await file.sizeBytes()) === 0) await file.write(Buffer.from('lock', 'ascii'), 0)
-    this.#locked.add(path)
-    await file.close()
     return {
       release: async () => {
         this.#locked.delete(path)
@@ -347,6 +361,13 @@ export class SimulatedDisk implements FileSystem {
   }
 
   // ---- inside ----------------------------------------------------------------------------------------------------
+
+  async #lockedError(path: string, folder: string): Promise<PocketMQError> {
+    return new PocketMQError('STORE_LOCKED', `The store is in use by this process (${process.pid}): ${path}`, {
+      hint: 'Close the other owner, or take the disk that kill() or powerCut() answers.',
+      details: { path, holder: await this.lockHolder(folder) },
+    })
+  }
 
   #makeFolder(path: string): void {
     this.#begin('create-folder', path)

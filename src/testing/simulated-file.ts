@@ -17,6 +17,8 @@ export type DiskServices = {
   tookPages(count: number): void
   writeBack(node: FileNode): void
   flushFile(node: FileNode, path: string): Promise<void>
+  /** One handle less. */
+  closed(): void
 }
 
 /** A StoreFile on a simulated disk. Reads and writes end in the turn they were called in, flushes in a later one. */
@@ -98,11 +100,13 @@ export class SimulatedFile implements StoreFile {
   }
 
   async close(): Promise<void> {
-    this.#isClosed = true
+    this.closeSync()
   }
 
   closeSync(): void {
+    if (this.#isClosed) return
     this.#isClosed = true
+    this.#disk.closed()
   }
 
   #put(bytes: Uint8Array, position: number): void {
