@@ -11,7 +11,6 @@ import type {
   ChangeInvisibleRequest,
   ChangeInvisibleResult,
   ConsumerRegistration,
-  Outcome,
   ReceiveRequest,
   ReceiveResult,
   SettleEntry,
@@ -25,12 +24,13 @@ import { MessageGroupHandOut, MessageHandOut, QueueHandOut } from './hand-out.ts
 import type { Lease } from './leases.ts'
 import { Leases } from './leases.ts'
 import { Member } from './member.ts'
+import { isInHand, MessageEndings } from './message-endings.ts'
 import type { ReadAhead } from './queue-cursor.ts'
 import { QueueCursor } from './queue-cursor.ts'
 import { QueueReader } from './queue-reader.ts'
 import type { Receipt } from './receipt-handle.ts'
 import { parseReceipt } from './receipt-handle.ts'
-import { retryTopicOf, retryWaitMs, TIMEOUT_RETRY_MS } from './retry-copy.ts'
+import { retryTopicOf } from './retry-copy.ts'
 import type { Settled, Settler } from './settle.ts'
 import type { CompiledSubscription } from './subscription-expression.ts'
 import type { GivenBatch, WaitingReceive } from './waiting-receives.ts'
@@ -54,10 +54,6 @@ export type ConsumerGroupOptions = {
   readonly brokerName: string
 }
 
-/** Bounds of the wait before a message is tried again in place. RocketMQ: suspendCurrentQueueTimeMillis. */
-const IN_PLACE_MS_MIN = 10
-const IN_PLACE_MS_MAX = 30_000
-
 /** One entry's outcome: a status for each message, and the copies that are on their way. */
 export type EntrySettled = { readonly statuses: readonly SettleStatus[]; readonly copies: readonly Promise<Settled>[] }
 
@@ -71,6 +67,7 @@ export class ConsumerGroup {
   readonly #cursors = new Map<string, Cursor>()
   readonly #reader: QueueReader
   readonly #handOut: HandOut
+  readonly #endings: MessageEndings
   readonly #waiting: WaitingReceives
   /** Queues that may have something to hand out, in turn. */
   readonly #active = new Set<Cursor>()
@@ -89,9 +86,12 @@ export class ConsumerGroup {
     this.#waiting = new WaitingReceives(alarms)
     this.#reader = new QueueReader({ ...options, onReady: cursor => this.wake(cursor) })
     const nowMs = (): number => store.clock.nowMs()
-    const onExpired = (lease: Lease, queueOffsets: readonly number[]): void => this.#expired(lease, queueOffsets)
+    const onExpired = (lease: Lease, queueOffsets: readonly number[]): void =>
+      this.#endings.expired(lease, queueOffsets)
     this.leases = new Leases({ alarms, nowMs, brokerName, onExpired })
     this.#handOut = handOutOf(options.order, this.#handOutGroup())
+    const wake = (cursor: Cursor): void => this.wake(cursor)
+    this.#endings = new MessageEndings({ ...options, leases: this.leases, handOut: this.#handOut, wake })
   }
 
   // ------------------------------------------------------------------------------------------ members
@@ -123,7 +123,7 @@ export class ConsumerGroup {
     this.#members.delete(clientId)
     this.#waiting.end('fenced', member)
     for (const lease of this.leases.of(member)) {
-      for (const queueOffset of this.leases.open(lease)) this.#end(lease, queueOffset, { kind: 'release' }, [])
+      for (const queueOffset of this.leases.open(lease)) this.#endings.end(lease, queueOffset, { kind: 'release' }, [])
     }
     this.#membersChanged()
   }
@@ -309,7 +309,7 @@ export class ConsumerGroup {
     const copies: Promise<Settled>[] = []
     for (const queueOffset of entry.queueOffsets) {
       const lease = cursor === undefined ? undefined : this.leases.find(cursor, queueOffset, receipt.popTimeMs)
-      if (lease !== undefined) this.#end(lease, queueOffset, entry.outcome, copies)
+      if (lease !== undefined) this.#endings.end(lease, queueOffset, entry.outcome, copies)
       statuses.push(lease === undefined ? this.#statusOf(receipt) : 'ok')
     }
     return { statuses, copies }
@@ -348,106 +348,6 @@ export class ConsumerGroup {
     return isOver ? 'expired' : 'invalid-handle'
   }
 
-  #end(lease: Lease, queueOffset: number, outcome: Outcome, copies: Promise<Settled>[]): void {
-    const { cursor, member } = lease
-    this.leases.drop(lease)
-    if (outcome.kind === 'ack') {
-      if (this.options.order === 'queue') this.leases.extend(lease)
-      this.#done(cursor, queueOffset)
-    } else if (outcome.kind === 'release') {
-      this.#handOut.putBack(cursor, queueOffset)
-      this.#handOut.resume(cursor, queueOffset)
-      this.wake(cursor)
-    } else if (this.options.model === 'broadcasting') {
-      this.options.events.emit('broadcast-dropped', { ...this.#where(cursor), queueOffset })
-      this.#done(cursor, queueOffset)
-    } else if (outcome.kind === 'dlq') {
-      copies.push(this.#copy(cursor, queueOffset, member, 0, undefined))
-    } else if (this.options.order === 'none') {
-      copies.push(this.#copy(cursor, queueOffset, member, member.registration.maxReconsumeTimes, outcome.afterMs))
-    } else {
-      this.#failInPlace(lease, queueOffset, outcome.afterMs, copies)
-    }
-  }
-
-  #done(cursor: Cursor, queueOffset: number): void {
-    cursor.done(queueOffset)
-    if (this.#handOut.ended(cursor, queueOffset)) this.wake(cursor)
-  }
-
-  /** Ordered delivery: the same message again, after a wait, until its attempts are used up. */
-  #failInPlace(lease: Lease, queueOffset: number, afterMs: number | undefined, copies: Promise<Settled>[]): void {
-    const { cursor, member } = lease
-    const { maxReconsumeTimes, onExhausted, retry } = member.registration
-    const failures = (cursor.failures.get(queueOffset) ?? 0) + 1
-    cursor.failures.set(queueOffset, failures)
-    if (failures > maxReconsumeTimes && onExhausted === 'dlq') {
-      copies.push(this.#copy(cursor, queueOffset, member, maxReconsumeTimes, undefined))
-      return
-    }
-    if (failures === maxReconsumeTimes + 1) {
-      this.options.events.emit('message-blocks', { ...this.#where(cursor), queueOffset, attempts: failures })
-    }
-    const waitMs = Math.min(IN_PLACE_MS_MAX, Math.max(IN_PLACE_MS_MIN, afterMs ?? retryWaitMs(retry, failures)))
-    this.#handOut.putBack(cursor, queueOffset)
-    const { epoch } = cursor.entry
-    this.options.alarms.in(waitMs, () => {
-      if (cursor.entry.epoch !== epoch) return
-      this.#handOut.resume(cursor, queueOffset)
-      this.wake(cursor)
-    })
-  }
-
-  /** A copy takes its place; until the copy is visible the message is nobody's and not done. */
-  #copy(
-    cursor: Cursor,
-    queueOffset: number,
-    member: Member,
-    maxReconsumeTimes: number,
-    waitMs: number | undefined,
-  ): Promise<Settled> {
-    const { settler, alarms } = this.options
-    const { topic, queueId } = cursor
-    const { epoch } = cursor.entry
-    cursor.hold(queueOffset, nobodys(member, cursor, queueOffset))
-    const failures = cursor.failures.get(queueOffset) ?? 0
-    const failure = { maxReconsumeTimes, waitMs, retry: member.registration.retry, failures }
-    const copied = settler.settle({ group: this.group, topic, queueId, queueOffset }, failure)
-    const over = (settled: Settled): void => {
-      if (settled === 'copied' || cursor.entry.epoch !== epoch || !cursor.inFlight.has(queueOffset)) return
-      if (settled === 'gone') {
-        this.#done(cursor, queueOffset)
-        return
-      }
-      alarms.in(IN_PLACE_MS_MAX, () => {
-        if (cursor.entry.epoch !== epoch || !cursor.inFlight.has(queueOffset)) return
-        this.#handOut.putBack(cursor, queueOffset)
-        this.#handOut.resume(cursor, queueOffset)
-        this.wake(cursor)
-      })
-    }
-    // A rejection means that the store has closed: the message stays unfinished, and whoever settles it is told.
-    void Promise.allSettled([copied]).then(([copy]) => (copy.status === 'fulfilled' ? over(copy.value) : undefined))
-    return copied
-  }
-
-  #expired(lease: Lease, queueOffsets: readonly number[]): void {
-    const { order, events } = this.options
-    const { cursor, member } = lease
-    events.emit('lease-expired', { ...this.#where(cursor), clientId: member.clientId, messages: queueOffsets.length })
-    const isFailing = member.registration.kind === 'push'
-    const outcome: Outcome = { kind: 'retry', afterMs: isFailing ? TIMEOUT_RETRY_MS : 0 }
-    queueOffsets.forEach((queueOffset, i) => {
-      // Of a queue handed out in order only the first was being worked on.
-      const isWaiting = order === 'queue' && i > 0
-      this.#end(lease, queueOffset, isWaiting ? { kind: 'release' } : outcome, [])
-    })
-  }
-
-  #where(cursor: Cursor): { readonly group: string; readonly topic: string; readonly queueId: number } {
-    return { group: this.group, topic: cursor.topic, queueId: cursor.queueId }
-  }
-
   /** Nobody is left: what was read ahead is let go. Which messages failed, and until when they wait, stays. */
   rest(): void {
     for (const cursor of this.#cursors.values()) {
@@ -462,18 +362,6 @@ export class ConsumerGroup {
     this.#reader.close()
     this.#waiting.end('fenced')
   }
-}
-
-/** Pop time of a message that is being copied: no receipt has it. */
-const NOBODYS_POP_TIME = -1
-
-function nobodys(member: Member, cursor: Cursor, queueOffset: number): Lease {
-  const times = { popTimeMs: NOBODYS_POP_TIME, invisibleMs: 0, deadlineMs: 0 }
-  return { member, cursor, queueOffsets: [queueOffset], left: 1, alarm: undefined, ...times }
-}
-
-function isInHand(lease: Lease): boolean {
-  return lease.popTimeMs !== NOBODYS_POP_TIME
 }
 
 function handOutOf(order: ConsumerRegistration['order'], group: HandOutGroup): HandOut {
