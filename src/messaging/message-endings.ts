@@ -2,13 +2,14 @@
  * How a message that was handed out ends: done, given back, tried again in place, or replaced by a copy that settles it.
  * What it means for the order of its queue or message group, the hand-out knows.
  */
-import type { ConsumerGroupOptions } from './consumer-group.ts'
-import type { Outcome } from './core-types.ts'
+import type { Alarms } from './alarms.ts'
+import type { ConsumerRegistration, Outcome } from './core-types.ts'
+import type { Events } from './events.ts'
 import type { Cursor, HandOut } from './hand-out.ts'
 import type { Lease, Leases } from './leases.ts'
 import type { Member } from './member.ts'
 import { retryWaitMs, TIMEOUT_RETRY_MS } from './retry-copy.ts'
-import type { Settled } from './settle.ts'
+import type { Settled, Settler } from './settle.ts'
 
 /** Bounds of the wait before a message is tried again in place. RocketMQ: suspendCurrentQueueTimeMillis. */
 const IN_PLACE_MS_MIN = 10
@@ -18,10 +19,13 @@ const IN_PLACE_MS_MAX = 30_000
 const NOBODYS_POP_TIME = -1
 
 /** What {@link MessageEndings} needs of its group. */
-export type MessageEndingsOptions = Pick<
-  ConsumerGroupOptions,
-  'group' | 'order' | 'model' | 'events' | 'alarms' | 'settler'
-> & {
+export type MessageEndingsOptions = {
+  readonly group: string
+  readonly order: ConsumerRegistration['order']
+  readonly model: ConsumerRegistration['model']
+  readonly events: Events
+  readonly alarms: Alarms
+  readonly settler: Settler
   readonly leases: Leases
   readonly handOut: HandOut
   /** The queue may have something to hand out. */
