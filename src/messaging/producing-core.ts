@@ -156,7 +156,7 @@ export class ProducingCore {
 
   /** The queue of a message that its sender has not chosen one for. */
   chooseQueue(topic: TopicConfig, messageGroup: string | undefined): number {
-    if (messageGroup !== undefined) return queueOfGroup(messageGroup, topic.writeQueues)
+    if (messageGroup !== undefined) return queueOfGroup(messageGroup, topic.writeQueues, topic.queueChoice)
     return this.#roundRobin.next(topic.topic, topic.writeQueues)
   }
 

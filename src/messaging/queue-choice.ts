@@ -1,12 +1,20 @@
 /** Which queue of a topic a message goes to.   RocketMQ: SelectMessageQueueByHash, MessageQueueSelector. */
 import { PocketMQError } from '../base/errors.ts'
 import { javaHashCode } from '../codec/java-hash.ts'
+import { sipHash24Mod } from '../codec/sip-hash.ts'
+
+/** How a message group finds its queue. One of them is part of a topic's config, so that two processes never disagree. */
+export const QUEUE_CHOICES = ['javaHash', 'sip24'] as const
+
+/** `javaHash`: as RocketMQ's Java remoting client. `sip24`: as its gRPC client for Node. */
+export type GroupQueueChoice = (typeof QUEUE_CHOICES)[number]
 
 /** A topic's queue, as a caller's own choice sees it. */
 export type QueueChoice = { readonly topic: string; readonly queueId: number }
 
-/** The queue of a message group: the same for the same group and count, in every process and in RocketMQ's Java client. */
-export function queueOfGroup(messageGroup: string, queues: number): number {
+/** The queue of a message group: the same for the same group, count and choice, in every process and in RocketMQ's client. */
+export function queueOfGroup(messageGroup: string, queues: number, choice: GroupQueueChoice = 'javaHash'): number {
+  if (choice === 'sip24') return sipHash24Mod(messageGroup, queues)
   return Math.abs(javaHashCode(messageGroup) % queues)
 }
 

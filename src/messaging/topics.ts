@@ -9,6 +9,8 @@ import type { TopicConfig as StoredTopic } from '../codec/topics-json.ts'
 import { decodeTopics, encodeTopics, PERM_READ, PERM_WRITE, topicConfig } from '../codec/topics-json.ts'
 import type { MessageStore } from '../store/message-store.ts'
 import { checkTopicName, checkUserTopic, invalid, isGroupTopic, isSystemTopic } from './limits.ts'
+import type { GroupQueueChoice } from './queue-choice.ts'
+import { QUEUE_CHOICES } from './queue-choice.ts'
 
 /** Kinds of messages a topic takes. RocketMQ: TopicMessageType. */
 export const TOPIC_TYPES = ['UNSPECIFIED', 'NORMAL', 'FIFO', 'DELAY', 'TRANSACTION', 'MIXED'] as const
@@ -25,6 +27,8 @@ export type TopicConfig = {
   readonly perm: number
   readonly type: TopicType
   readonly order: boolean
+  /** How a message group finds its queue. */
+  readonly queueChoice: GroupQueueChoice
   readonly attributes: Readonly<Record<string, string>>
 }
 
@@ -37,11 +41,16 @@ export type CreateTopicOptions = {
   readonly type?: TopicType | undefined
   readonly perm?: number | undefined
   readonly order?: boolean | undefined
+  /**
+   * How a message group finds its queue: `javaHash`, the default, as RocketMQ's Java remoting client; `sip24` as its gRPC client for
+   * Node. Stored with the topic.
+   */
+  readonly queueChoice?: GroupQueueChoice | undefined
 }
 
 /** What of a topic is changed. */
 export type UpdateTopicOptions = CreateTopicOptions & {
-  /** Change the number of queues of a topic with message groups all the same: groups move to other queues. */
+  /** Change the number of queues, or `queueChoice`, of a FIFO topic all the same: message groups move to other queues. */
   readonly force?: boolean | undefined
 }
 
@@ -54,6 +63,8 @@ export const GIVE_UP_TOPIC = 'TRANS_CHECK_MAX_TIME_TOPIC'
 const TOPICS_FILE = 'config/topics.json'
 const TYPE_ATTRIBUTE = 'message.type'
 const QUEUE_TYPE_ATTRIBUTE = 'queue.type'
+/** Ours: a broker keeps attributes that it does not know. */
+const QUEUE_CHOICE_ATTRIBUTE = 'pmq.queue.choice'
 const QUEUES_MAX = 1024
 /** How long topics that a send created wait for others before the file is written. */
 const SAVE_PAUSE_MS = 100
@@ -156,10 +167,12 @@ export class Topics {
     const known = this.#entries.get(options.topic)
     if (known === undefined) throw topicNotFound(options.topic)
     const stored = changed(known.stored, options)
-    const isMoving = stored.writeQueueNums !== known.view.writeQueues
+    const { writeQueues, queueChoice } = known.view
+    const isMoving = stored.writeQueueNums !== writeQueues || viewOf(stored).queueChoice !== queueChoice
     if (isMoving && known.view.type === 'FIFO' && options.force !== true) {
       const hint = 'Message groups would move to other queues. Consume everything first, then pass force: true.'
-      throw invalid('queues', `topic ${options.topic} is FIFO`, hint, known.view.writeQueues, stored.writeQueueNums)
+      const field = stored.writeQueueNums === writeQueues ? 'queueChoice' : 'queues'
+      throw invalid(field, `topic ${options.topic} is FIFO`, hint, writeQueues, stored.writeQueueNums)
     }
     const view = this.#add(stored)
     await this.saved()
@@ -263,7 +276,30 @@ function newTopic(topic: string, queues: number, type: TopicType | undefined): S
   return topicConfig(topic, queues, type === undefined ? {} : { [TYPE_ATTRIBUTE]: type })
 }
 
-function changed(stored: StoredTopic, { topic, queues, type, perm, order }: CreateTopicOptions): StoredTopic {
+function changed(stored: StoredTopic, options: CreateTopicOptions): StoredTopic {
+  const { queues, type, perm, order, queueChoice } = options
+  checkChange(options)
+  const attributes = {
+    ...stored.attributes,
+    ...(type === undefined ? {} : { [TYPE_ATTRIBUTE]: type }),
+    ...(queueChoice === undefined ? {} : { [QUEUE_CHOICE_ATTRIBUTE]: queueChoice }),
+  }
+  return {
+    ...stored,
+    // Queues that are no longer written are still read until they are empty.
+    readQueueNums:
+      queues === undefined
+        ? stored.readQueueNums
+        : Math.max(queues, stored.writeQueueNums > queues ? stored.readQueueNums : 0),
+    writeQueueNums: queues ?? stored.writeQueueNums,
+    perm: perm ?? stored.perm,
+    order: order ?? stored.order,
+    attributes,
+  }
+}
+
+/** @throws INVALID_ARGUMENT */
+function checkChange({ topic, queues, type, perm, queueChoice }: CreateTopicOptions): void {
   if (queues !== undefined && !(Number.isInteger(queues) && queues >= 1 && queues <= QUEUES_MAX)) {
     throw invalid(
       'queues',
@@ -291,17 +327,9 @@ function changed(stored: StoredTopic, { topic, queues, type, perm, order }: Crea
       String(perm),
     )
   }
-  return {
-    ...stored,
-    // Queues that are no longer written are still read until they are empty.
-    readQueueNums:
-      queues === undefined
-        ? stored.readQueueNums
-        : Math.max(queues, stored.writeQueueNums > queues ? stored.readQueueNums : 0),
-    writeQueueNums: queues ?? stored.writeQueueNums,
-    perm: perm ?? stored.perm,
-    order: order ?? stored.order,
-    attributes: type === undefined ? stored.attributes : { ...stored.attributes, [TYPE_ATTRIBUTE]: type },
+  if (queueChoice !== undefined && !QUEUE_CHOICES.includes(queueChoice)) {
+    const problem = `there is no queue choice ${String(queueChoice)}`
+    throw invalid('queueChoice', problem, `Use one of ${QUEUE_CHOICES.join(', ')}.`, QUEUE_CHOICES, String(queueChoice))
   }
 }
 
@@ -314,12 +342,16 @@ function viewOf(stored: StoredTopic): TopicConfig {
     perm: stored.perm,
     type: type !== undefined && TOPIC_TYPES.includes(type) ? type : 'UNSPECIFIED',
     order: stored.order,
+    queueChoice: QUEUE_CHOICES.find(one => one === stored.attributes[QUEUE_CHOICE_ATTRIBUTE]) ?? 'javaHash',
     attributes: stored.attributes,
   }
 }
 
 function isSame(a: TopicConfig, b: TopicConfig): boolean {
-  return a.writeQueues === b.writeQueues && a.type === b.type && a.perm === b.perm && a.order === b.order
+  const isSameChoice = a.queueChoice === b.queueChoice
+  return (
+    isSameChoice && a.writeQueues === b.writeQueues && a.type === b.type && a.perm === b.perm && a.order === b.order
+  )
 }
 
 /** Whether a topic's queues hold batches as one record, which is not written here. FORMAT section 7. */

@@ -1,3 +1,4 @@
+import { createRequire } from 'node:module'
 import { expect, test } from 'vitest'
 import { checkedQueueId, queueOfGroup, RoundRobin } from '../../src/messaging/queue-choice.ts'
 
@@ -11,6 +12,19 @@ test("a message group has one queue, the one RocketMQ's Java client computes", (
     const queueId = queueOfGroup(`customer-${i}`, 5)
     expect(queueId).toBeGreaterThanOrEqual(0)
     expect(queueId).toBeLessThan(5)
+  }
+})
+
+test("with sip24 a message group has the queue that RocketMQ's gRPC client for Node computes", async () => {
+  const load = createRequire(import.meta.url)
+  const { calculateStringSipHash24 } = load('rocketmq-client-nodejs/dist/util') as {
+    calculateStringSipHash24(text: string): bigint
+  }
+  for (let i = 0; i < 1000; i++) {
+    const group = `customer-${i}-Ä`
+    expect(queueOfGroup(group, 1 + (i % 9), 'sip24')).toBe(
+      Number(calculateStringSipHash24(group) % BigInt(1 + (i % 9))),
+    )
   }
 })
 

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { queueOfGroup } from '../../src/messaging/queue-choice.ts'
 import type { TopicType } from '../../src/messaging/topics.ts'
 import { bodiesOf, openQueue } from './queue-on-disk.ts'
 
@@ -93,6 +94,26 @@ describe('topics', () => {
       readQueues: 8,
     })
     await expect(mq.admin.updateTopic({ topic: 'b', queues: 8 })).rejects.toThrow(coded('TOPIC_NOT_FOUND'))
+  })
+
+  test('how message groups find their queues is stored with the topic, and a FIFO topic changes it only by force', async () => {
+    const { mq, disk } = await openQueue()
+    await mq.admin.createTopic({ topic: 'a', queues: 8, type: 'FIFO', queueChoice: 'sip24' })
+    const group = 'customer-1'
+    expect([queueOfGroup(group, 8, 'sip24'), queueOfGroup(group, 8)]).toEqual([2, 6])
+    expect((await mq.producer().send({ topic: 'a', body: 'x', messageGroup: group })).queueId).toBe(2)
+    const { mq: after } = await openQueue({}, { disk: disk.kill() })
+    expect((await after.admin.topics())[0]).toMatchObject({ topic: 'a', queueChoice: 'sip24' })
+    expect((await after.producer().send({ topic: 'a', body: 'x', messageGroup: group })).queueId).toBe(2)
+    await expect(after.admin.createTopic({ topic: 'a', queueChoice: 'javaHash' })).rejects.toThrow(
+      coded('TOPIC_EXISTS'),
+    )
+    const other = { topic: 'a', queueChoice: 'javaHash' } as const
+    await expect(after.admin.updateTopic(other)).rejects.toMatchObject({ details: { field: 'queueChoice' } })
+    await after.admin.updateTopic({ ...other, force: true })
+    expect((await after.producer().send({ topic: 'a', body: 'x', messageGroup: group })).queueId).toBe(6)
+    const unknown = { topic: 'b', queueChoice: 'md5' as 'sip24' }
+    await expect(after.admin.createTopic(unknown)).rejects.toThrow(coded('INVALID_ARGUMENT'))
   })
 
   test('a damaged file falls back to the one before, and then to what the queues show', async () => {

@@ -1,5 +1,6 @@
 /** `pocketmq topic create`. */
 import { PocketMQ } from '../../messaging/pocket-mq.ts'
+import type { CreateTopicOptions } from '../../messaging/topics.ts'
 import { oneOf, wholeNumber } from './arguments.ts'
 import type { CommandSpec, OptionSpec } from './command.ts'
 import { EXIT_DONE } from './exit-codes.ts'
@@ -11,6 +12,7 @@ export type TopicOptions = OwnerOptions & {
   readonly topic: string
   readonly queues?: number
   readonly type?: 'NORMAL' | 'FIFO' | 'DELAY' | 'TRANSACTION' | 'MIXED'
+  readonly queueChoice?: 'javaHash' | 'sip24'
 }
 
 export const TOPIC_OPTIONS: readonly OptionSpec[] = [
@@ -20,11 +22,16 @@ export const TOPIC_OPTIONS: readonly OptionSpec[] = [
     'which messages it takes: NORMAL, FIFO, DELAY, TRANSACTION or MIXED',
     oneOf('NORMAL', 'FIFO', 'DELAY', 'TRANSACTION', 'MIXED'),
   ],
+  [
+    '--queue-choice <choice>',
+    "how a message group finds its queue: javaHash, or sip24 as RocketMQ's gRPC client for Node",
+    oneOf('javaHash', 'sip24'),
+  ],
 ]
 
 /** The part of the options that is about the topic. */
-export function topicOf({ topic, queues, type }: TopicOptions): Pick<TopicOptions, 'topic' | 'queues' | 'type'> {
-  return { topic, ...(queues === undefined ? {} : { queues }), ...(type === undefined ? {} : { type }) }
+export function topicOf({ topic, queues, type, queueChoice }: TopicOptions): CreateTopicOptions {
+  return { topic, queues, type, queueChoice }
 }
 
 export const topicCreateCommand: CommandSpec<TopicOptions> = {

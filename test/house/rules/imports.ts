@@ -30,6 +30,7 @@ const PACKAGES: Readonly<Record<string, { readonly within: string; readonly file
   'crc-32': { within: 'src/codec/crc.ts', files: 1 },
   'mmap-io': { within: 'src/files/mmap.ts', files: 1 },
   'fs-native-extensions': { within: 'src/files/store-lock.ts', files: 1 },
+  siphash24: { within: 'src/codec/sip-hash.ts', files: 1 },
   'fs-extra': { within: 'src/files/', files: Number.POSITIVE_INFINITY },
   commander: { within: 'src/surfaces/', files: Number.POSITIVE_INFINITY },
   'cli-progress': { within: 'src/surfaces/', files: Number.POSITIVE_INFINITY },
