@@ -28,6 +28,7 @@ import { isInHand, MessageEndings } from './message-endings.ts'
 import type { ReadAhead } from './queue-cursor.ts'
 import { QueueCursor } from './queue-cursor.ts'
 import { QueueReader } from './queue-reader.ts'
+import { readAgain } from './read-again.ts'
 import type { Receipt } from './receipt-handle.ts'
 import { parseReceipt } from './receipt-handle.ts'
 import { retryTopicOf } from './retry-copy.ts'
@@ -84,7 +85,11 @@ export class ConsumerGroup {
     this.options = options
     this.retryTopic = retryTopicOf(group)
     this.#waiting = new WaitingReceives(alarms)
-    this.#reader = new QueueReader({ ...options, onReady: cursor => this.wake(cursor) })
+    this.#reader = new QueueReader({
+      ...options,
+      onReady: cursor => this.wake(cursor),
+      onIdle: () => this.#pumpSoon(),
+    })
     const nowMs = (): number => store.clock.nowMs()
     const onExpired = (lease: Lease, queueOffsets: readonly number[]): void =>
       this.#endings.expired(lease, queueOffsets)
@@ -210,6 +215,8 @@ export class ConsumerGroup {
   receive(member: Member, request: ReceiveRequest, signal?: AbortSignal): ReceiveResult | Promise<ReceiveResult> {
     if (member.isFenced || this.#isClosed) return { status: 'fenced', batches: [] }
     if (signal?.aborted) return Promise.reject(abortError(signal))
+    const had = this.#had(member, request)
+    if (had.length > 0) return this.#repeat(had)
     let result: ReceiveResult | undefined
     let resolve: ((result: ReceiveResult) => void) | undefined
     const receive = this.#waiting.add(member, request, (status, given) => {
@@ -218,12 +225,15 @@ export class ConsumerGroup {
     })
     this.pump()
     if (result !== undefined) return result
-    if (request.waitMs <= 0) {
+    const isLook = request.waitMs <= 0
+    if (isLook && !this.#reader.isBusy) {
       this.#waiting.remove(receive)
       return { status: 'none', batches: [] }
     }
+    if (isLook) this.#waiting.look(receive)
     return new Promise((found, reject) => {
-      const stopWaiting = this.#waiting.limit(receive, request.waitMs, signal, reject)
+      const waitMs = isLook ? Number.POSITIVE_INFINITY : request.waitMs
+      const stopWaiting = this.#waiting.limit(receive, waitMs, signal, reject)
       resolve = answer => {
         stopWaiting()
         found(answer)
@@ -247,6 +257,7 @@ export class ConsumerGroup {
     }
     this.#isPumping = false
     this.#waiting.answerGiven()
+    if (!this.#reader.isBusy) this.#waiting.endLooks()
   }
 
   #pumpSoon(): void {
@@ -256,6 +267,20 @@ export class ConsumerGroup {
       this.#isPumpDue = false
       this.pump()
     })
+  }
+
+  /** What an earlier receive of the same attempt took in order, and the member still has. */
+  #had(member: Member, { attemptId }: ReceiveRequest): Lease[] {
+    const isOrdered = this.options.order !== 'none'
+    return isOrdered && attemptId !== undefined ? this.leases.ofAttempt(member, attemptId) : []
+  }
+
+  /** The same messages again, by the same receipts; their time starts anew. */
+  async #repeat(leases: readonly Lease[]): Promise<ReceiveResult> {
+    for (const lease of leases) this.leases.extend(lease)
+    const given = await Promise.all(leases.map(lease => readAgain(this.options.store, this.leases, lease)))
+    const batches = given.filter(batch => batch.messages.length > 0).map(batch => this.#batch(batch))
+    return { status: batches.length > 0 ? 'found' : 'none', batches }
   }
 
   #batch({ lease, messages }: GivenBatch): ReceiveResult['batches'][number] {
@@ -268,7 +293,7 @@ export class ConsumerGroup {
     let batch = receive.batches.at(-1)
     // What was in hand before needs a pop time of its own; fresh messages may go along with it.
     if (batch === undefined || batch.lease.cursor !== cursor || (isAgain && !batch.isAgain)) {
-      const lease = this.leases.begin(receive.member, cursor, receive.invisibleMs, isAgain)
+      const lease = this.leases.begin(receive.member, cursor, receive.request, isAgain)
       batch = { lease, messages: [], isAgain }
       receive.batches.push(batch)
     }
@@ -325,7 +350,7 @@ export class ConsumerGroup {
       return { status: this.#statusOf(receipt), receipt: '', visibleAtMs: 0 }
     }
     this.leases.drop(lease)
-    const next = this.leases.begin(lease.member, cursor, request.invisibleMs, true)
+    const next = this.leases.begin(lease.member, cursor, { invisibleMs: request.invisibleMs }, true)
     this.leases.add(next, queueOffset)
     const visibleAtMs = next.popTimeMs + next.invisibleMs
     return { status: 'ok', receipt: this.leases.receipt(next, cursor.topic === this.retryTopic), visibleAtMs }

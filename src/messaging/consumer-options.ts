@@ -73,6 +73,8 @@ export type PushConsumerOptions = GroupConsumerOptions & {
 export type SimpleConsumerOptions = GroupConsumerOptions & {
   /** How long `receive` waits when there is nothing, in milliseconds. */
   readonly awaitDuration?: number
+  /** What was received stays this consumer's while it is there: its time starts anew by itself, for three hours in all. */
+  readonly autoRenew?: boolean
   readonly orderly?: boolean
   readonly onExhausted?: 'dlq' | 'block' | undefined
 }

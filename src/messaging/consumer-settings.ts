@@ -1,7 +1,7 @@
 /** Settings of consumers: name, unit, default, bounds; and what they are in the core's plain values. */
 import { PocketMQError } from '../base/errors.ts'
 import type { Setting, Settings } from '../base/settings-table.ts'
-import { custom, oneOf, resolveSettings, wholeNumber } from '../base/settings-table.ts'
+import { custom, flag, oneOf, resolveSettings, wholeNumber } from '../base/settings-table.ts'
 import type {
   GroupConsumerOptions,
   MessageListener,
@@ -95,6 +95,7 @@ export const PUSH_SETTINGS: PushTable = {
 
 type SimpleTable = GroupTable & {
   readonly awaitDuration: Setting<number>
+  readonly autoRenew: Setting<boolean>
   readonly orderly: Setting<boolean>
   readonly onExhausted: Setting<'dlq' | 'block' | undefined>
 }
@@ -103,6 +104,7 @@ type SimpleTable = GroupTable & {
 export const SIMPLE_SETTINGS: SimpleTable = {
   ...GROUP_SETTINGS,
   awaitDuration: wholeNumber('milliseconds `receive` waits for a message', 30 * SECOND_MS, 0, 24 * HOUR_MS),
+  autoRenew: flag('the time of what was received starts anew by itself, for three hours in all', false),
   orderly: custom<boolean>('messages of one queue go out when those before are acknowledged', false, checkFlag),
   onExhausted: custom<'dlq' | 'block' | undefined>(
     'what becomes of an ordered message whose attempts are used up',

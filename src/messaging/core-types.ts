@@ -176,9 +176,11 @@ export type ReceiveRequest = {
   readonly maxMessages: number
   /** They are this client's for so long. */
   readonly invisibleMs: number
-  /** How long to wait when there is nothing: 0 answers at once, Infinity waits until aborted. */
+  /** How long to wait when there is nothing: 0 looks once, at what is cold as well; Infinity waits until aborted. */
   readonly waitMs: number
-  /** Ordered hand-out: the same id gets the same messages again. */
+  /** They stay this client's while it is there: each `invisibleMs` starts anew, for so long in all. At most three hours. */
+  readonly autoRenewMs?: number
+  /** Ordered hand-out: the same id gets the same messages again, by the same receipts, as long as they are this client's. */
   readonly attemptId?: string
 }
 

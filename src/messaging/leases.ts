@@ -4,6 +4,7 @@
  * handed out again has another one, so that an old receipt ends nothing.
  */
 import type { Alarm, Alarms } from './alarms.ts'
+import type { ReceiveRequest } from './core-types.ts'
 import type { Member } from './member.ts'
 import type { QueueCursor } from './queue-cursor.ts'
 import { formatReceipt, REVIVE_QUEUE_ORDERED } from './receipt-handle.ts'
@@ -20,9 +21,18 @@ export type Lease = {
   left: number
   /** Monotonic milliseconds. */
   deadlineMs: number
+  /** Until then its time starts anew each time it is over. Monotonic milliseconds; 0: never. */
+  readonly renewUntilMs: number
+  /** The receive that took it, as its caller calls it. */
+  readonly attemptId: string | undefined
   alarm: Alarm | undefined
 }
 
+/** What a hand-out is to be like. */
+export type LeaseTerms = Pick<ReceiveRequest, 'invisibleMs' | 'autoRenewMs' | 'attemptId'>
+
+/** RocketMQ's proxy renews no longer. */
+const AUTO_RENEW_MS_MAX = 3 * 3_600_000
 /** RocketMQ spreads checkpoints over eight revive queues; ours go nowhere, the number is for the grammar. */
 const REVIVE_QUEUES = 8
 
@@ -46,11 +56,12 @@ export class Leases {
   }
 
   /** A lease without messages yet. `isAgain`: its messages were in hand before. */
-  begin(member: Member, cursor: QueueCursor<Lease>, invisibleMs: number, isAgain: boolean): Lease {
+  begin(member: Member, cursor: QueueCursor<Lease>, terms: LeaseTerms, isAgain: boolean): Lease {
+    const { invisibleMs, autoRenewMs = 0, attemptId } = terms
     const nowMs = this.#options.nowMs()
     const popTimeMs = Math.max(nowMs, cursor.lastPopTimeMs + (isAgain ? 1 : 0))
     cursor.lastPopTimeMs = popTimeMs
-    const deadlineMs = this.#options.alarms.nowMs() + invisibleMs
+    const beganMs = this.#options.alarms.nowMs()
     const lease: Lease = {
       member,
       cursor,
@@ -58,7 +69,9 @@ export class Leases {
       invisibleMs,
       queueOffsets: [],
       left: 0,
-      deadlineMs,
+      deadlineMs: beganMs + invisibleMs,
+      renewUntilMs: autoRenewMs > 0 ? beganMs + Math.min(autoRenewMs, AUTO_RENEW_MS_MAX) : 0,
+      attemptId,
       alarm: undefined,
     }
     lease.alarm = this.#options.alarms.in(invisibleMs, () => this.#ring(lease))
@@ -100,6 +113,11 @@ export class Leases {
   /** Leases of a member. */
   of(member: Member): readonly Lease[] {
     return [...(this.#byMember.get(member) ?? [])]
+  }
+
+  /** What a receive of a member took and the member still has. */
+  ofAttempt(member: Member, attemptId: string): Lease[] {
+    return this.of(member).filter(lease => lease.attemptId === attemptId)
   }
 
   /** Messages of a lease that are still in hand by it. */
@@ -148,7 +166,11 @@ export class Leases {
   }
 
   #ring(lease: Lease): void {
-    const leftMs = lease.deadlineMs - this.#options.alarms.nowMs()
+    const nowMs = this.#options.alarms.nowMs()
+    if (lease.deadlineMs <= nowMs && nowMs < lease.renewUntilMs) {
+      lease.deadlineMs = Math.min(nowMs + lease.invisibleMs, lease.renewUntilMs)
+    }
+    const leftMs = lease.deadlineMs - nowMs
     if (leftMs > 0) {
       lease.alarm = this.#options.alarms.in(leftMs, () => this.#ring(lease))
       return

@@ -156,6 +156,6 @@ export function isInHand(lease: Lease): boolean {
 }
 
 function nobodys(member: Member, cursor: Cursor, queueOffset: number): Lease {
-  const times = { popTimeMs: NOBODYS_POP_TIME, invisibleMs: 0, deadlineMs: 0 }
+  const times = { popTimeMs: NOBODYS_POP_TIME, invisibleMs: 0, deadlineMs: 0, renewUntilMs: 0, attemptId: undefined }
   return { member, cursor, queueOffsets: [queueOffset], left: 1, alarm: undefined, ...times }
 }

@@ -31,6 +31,8 @@ export type QueueReaderOptions = {
   readonly memoryBytesMax: number
   /** The queue may have something: ask again. */
   readonly onReady: (cursor: Cursor) => void
+  /** No read is under way any more. */
+  readonly onIdle: () => void
 }
 
 type Filter = {
@@ -45,6 +47,8 @@ export class QueueReader {
   readonly #options: QueueReaderOptions
   readonly #filters = new Map<string, Filter>()
   readonly #paused = new Set<Cursor>()
+  /** Reads under way, those that go on in the next turn included. */
+  #busy = 0
   #isClosed = false
 
   constructor(options: QueueReaderOptions) {
@@ -80,7 +84,11 @@ export class QueueReader {
       if (cursor.peek() !== undefined) return true
       if (!isProgress) return false
     }
-    runNextTurn(() => this.#options.onReady(cursor))
+    this.#busy++
+    runNextTurn(() => {
+      this.#options.onReady(cursor)
+      this.#ended()
+    })
     return false
   }
 
@@ -108,6 +116,11 @@ export class QueueReader {
     this.#isClosed = true
   }
 
+  /** Whether reads are under way. */
+  get isBusy(): boolean {
+    return this.#busy > 0
+  }
+
   get #readMessages(): number {
     const { memory, memoryBytesMax } = this.#options
     return memory.bytes < memoryBytesMax ? READ_MESSAGES : 1
@@ -132,6 +145,7 @@ export class QueueReader {
   }
 
   async #readCold(cursor: Cursor, request: GetRequest, accept: (result: GetResult) => boolean): Promise<void> {
+    this.#busy++
     try {
       const result = await this.#options.store.read(request)
       cursor.isReading = false
@@ -140,6 +154,12 @@ export class QueueReader {
       cursor.isReading = false
       this.#failed(cursor, error)
     }
+    this.#ended()
+  }
+
+  #ended(): void {
+    this.#busy--
+    if (this.#busy === 0) this.#options.onIdle()
   }
 
   #accept(cursor: Cursor, read: CursorRead, result: GetResult): boolean {

@@ -16,14 +16,27 @@ import { retryTopicOf } from './retry-copy.ts'
 const INVISIBLE_MS = 60_000
 const INVISIBLE_MS_MIN = 1000
 const INVISIBLE_MS_MAX = 12 * 3_600_000
+/** RocketMQ's proxy renews so long. */
+const AUTO_RENEW_MS = 3 * 3_600_000
+const ATTEMPT_ID_CHARS_MAX = 255
 const RECEIVE_MESSAGES = 16
 const RECEIVE_MESSAGES_MAX = 1024
 
 /** A message by its receipt: the message object, or what was kept of it. */
 export type Receipted = { readonly topic: string; readonly receiptHandle: string }
 
-/** How {@link SimpleConsumer.receive} may end early. */
-export type ReceiveOptions = { readonly signal?: AbortSignal | undefined }
+/** How {@link SimpleConsumer.receive} may be asked. */
+export type ReceiveOptions = {
+  /** Ends the wait. */
+  readonly signal?: AbortSignal | undefined
+  /** Their time starts anew by itself while the consumer is there, for three hours in all. Default: as the consumer has it. */
+  readonly autoRenew?: boolean
+  /**
+   * The caller's name for this receive. In order (`orderly`), asking again by the same name answers the same messages, by the
+   * same receipts, as long as they are this consumer's; without order it means nothing.
+   */
+  readonly attemptId?: string
+}
 
 /** How {@link SimpleConsumer.nack} gives back. */
 export type NackOptions = {
@@ -100,27 +113,32 @@ export class SimpleConsumer {
 
   /**
    * Up to `maxMessageNum` messages, as soon as there is one; none when `awaitDuration` is over. They are this consumer's for
-   * `invisibleDuration` milliseconds; what is not acknowledged by then comes again.
+   * `invisibleDuration` milliseconds; what is not acknowledged by then comes again. With an `awaitDuration` of 0 it answers
+   * with what there is, also where that has to be read from the disk first.
    * @throws INVALID_ARGUMENT, STORE_CLOSED, SUBSCRIPTION_MISMATCH once another subscription is the group's, AbortError
    */
   async receive(
     maxMessageNum: number = RECEIVE_MESSAGES,
     invisibleDuration: number = INVISIBLE_MS,
-    { signal }: ReceiveOptions = {},
+    { signal, autoRenew = this.#settings.autoRenew, attemptId }: ReceiveOptions = {},
   ): Promise<SimpleMessageView[]> {
     checkRange('maxMessageNum', maxMessageNum, 1, RECEIVE_MESSAGES_MAX)
     checkRange('invisibleDuration', invisibleDuration, INVISIBLE_MS_MIN, INVISIBLE_MS_MAX)
+    checkAttemptId(attemptId)
     this.#checkOpen()
-    const { group } = this
     const request = {
-      group,
+      group: this.group,
       maxMessages: maxMessageNum,
       invisibleMs: invisibleDuration,
       waitMs: this.#settings.awaitDuration,
+      ...(autoRenew ? { autoRenewMs: AUTO_RENEW_MS } : {}),
+      ...(attemptId === undefined ? {} : { attemptId }),
     }
     const both = signal === undefined ? this.#stop.signal : AbortSignal.any([signal, this.#stop.signal])
     try {
       const { status, batches } = await this.#parts.core.receive(this.#ctx, request, both)
+      // Closing has given them to others.
+      if (this.#isClosed) return []
       if (status === 'fenced') throw this.#fenced()
       return batches.flatMap(batch => this.#views(batch))
     } catch (error) {
@@ -216,6 +234,15 @@ function checkStatus(status: SettleStatus | undefined, receiptHandle: string): v
   throw new PocketMQError('INVALID_RECEIPT_HANDLE', `the receipt ends nothing: ${why}`, {
     hint: 'Acknowledge in time, ask for more with changeInvisibleDuration, and use the receipt it answers.',
     details: { status: status ?? 'invalid-handle', receiptHandle },
+  })
+}
+
+function checkAttemptId(attemptId: string | undefined): void {
+  if (attemptId === undefined) return
+  if (typeof attemptId === 'string' && attemptId !== '' && attemptId.length <= ATTEMPT_ID_CHARS_MAX) return
+  throw new PocketMQError('INVALID_ARGUMENT', `attemptId must be a text of 1 to ${ATTEMPT_ID_CHARS_MAX} characters`, {
+    hint: 'Make one id for each receive, for example with crypto.randomUUID(), and pass it again only to ask again.',
+    details: { option: 'attemptId', given: String(attemptId) },
   })
 }
 

@@ -20,10 +20,12 @@ export type GivenBatch = {
 export type WaitingReceive = {
   readonly member: Member
   readonly maxMessages: number
-  readonly invisibleMs: number
+  readonly request: ReceiveRequest
   readonly batches: GivenBatch[]
   /** Messages given so far. */
   count: number
+  /** It waits for nothing but the reads that are under way. */
+  isLook: boolean
   readonly answer: (how: 'found' | 'none' | 'fenced') => void
 }
 
@@ -33,6 +35,8 @@ export class WaitingReceives {
   readonly #list: WaitingReceive[] = []
   readonly #full: WaitingReceive[] = []
   #turn = 0
+  /** How many only look; some of them may have been answered. */
+  #looks = 0
 
   constructor(alarms: Alarms) {
     this.#alarms = alarms
@@ -48,14 +52,14 @@ export class WaitingReceives {
     request: ReceiveRequest,
     answer: (how: 'found' | 'none' | 'fenced', batches: readonly GivenBatch[]) => void,
   ): WaitingReceive {
-    const { maxMessages, invisibleMs } = request
     const batches: GivenBatch[] = []
     const receive: WaitingReceive = {
       member,
-      maxMessages,
-      invisibleMs,
+      maxMessages: request.maxMessages,
+      request,
       batches,
       count: 0,
+      isLook: false,
       answer: how => answer(how, batches),
     }
     this.#list.push(receive)
@@ -112,6 +116,22 @@ export class WaitingReceives {
       this.#list.splice(i, 1)
       receive.answer('found')
     }
+  }
+
+  /** From now on it waits for nothing but the reads that are under way. */
+  look(receive: WaitingReceive): void {
+    receive.isLook = true
+    this.#looks++
+  }
+
+  /** No read is under way: those that only look have seen everything. */
+  endLooks(): void {
+    if (this.#looks === 0) return
+    for (const receive of this.#list.filter(one => one.isLook)) {
+      this.remove(receive)
+      receive.answer('none')
+    }
+    this.#looks = 0
   }
 
   /** Answers those of a member, or all, with what they have. */

@@ -191,4 +191,105 @@ describe('a simple consumer', () => {
     await first[1]?.ack()
     expect((await simple.receive(2)).map(message => message.queueOffset)).toEqual([2, 3])
   })
+
+  test('with an awaitDuration of 0 looks at what is cold before it answers with none', async () => {
+    const { kit, disk, clock } = await openKit()
+    await kit.fill(3)
+    await kit.store.flush()
+    const again = await openKit({ disk: disk.kill(), clock })
+    const simple = await again.kit.consumers.simple({ ...everything, awaitDuration: 0 })
+    expect(again.kit.store.get({ topic: 'orders', queueId: 0, queueOffset: 0, maxMessages: 1 }).status).toBe('cold')
+    expect((await simple.receive()).map(message => message.queueOffset)).toEqual([0, 1, 2])
+    expect(await simple.receive()).toEqual([])
+  })
+
+  test('with an awaitDuration of 0 reads through a cold backlog that its expression does not match', async () => {
+    const { kit, disk, clock } = await openKit()
+    await kit.fill(300, i => ({ tag: i === 299 ? 'paid' : 'open' }))
+    const again = await openKit({ disk: disk.kill(), clock })
+    const subscriptions = { orders: { sql: "TAGS = 'paid'" } }
+    const simple = await again.kit.consumers.simple({ consumerGroup: 'billing', subscriptions, awaitDuration: 0 })
+    expect((await simple.receive()).map(message => message.queueOffset)).toEqual([299])
+    expect(await simple.receive()).toEqual([])
+  })
+
+  test('keeps what it has while it is there, where it asks to renew by itself: three hours at most', async () => {
+    const { kit, clock } = await openKit()
+    await kit.fill(2)
+    const simple = await kit.consumers.simple({ ...everything, awaitDuration: 0, autoRenew: true })
+    const [first, second] = await simple.receive(2, 10_000)
+    await clock.advance(2 * 3_600_000)
+    expect(await simple.receive()).toEqual([])
+    await first?.ack()
+    await clock.advance(3_600_000 - 1)
+    expect(await simple.receive()).toEqual([])
+    await clock.advance(1)
+    expect((await simple.receive())[0]).toMatchObject({
+      queueOffset: 0,
+      deliveryAttempt: 2,
+      messageId: second?.messageId,
+    })
+    await expect(second?.ack()).rejects.toEqual(invalidHandle)
+  })
+
+  test('what it renews goes to others at once when it closes, and what it gives back is not renewed', async () => {
+    const { kit, clock } = await openKit()
+    await kit.fill(2)
+    const first = await kit.consumers.simple(everything)
+    const [one] = await first.receive(2, 10_000, { autoRenew: true })
+    await one?.nack({ delay: 5000 })
+    await clock.advance(5000)
+    const other = await kit.consumers.simple({ ...everything, awaitDuration: 0 })
+    expect((await other.receive()).map(message => message.deliveryAttempt)).toEqual([2])
+    await first.close()
+    expect((await other.receive()).map(message => message.queueOffset)).toEqual([1])
+  })
+
+  test('a receipt from before a restart ends nothing, before and after its message comes again', async () => {
+    const { kit, disk, clock } = await openKit()
+    await kit.fill(1)
+    const [before] = await (await kit.consumers.simple(everything)).receive(1, 12 * 3_600_000)
+    const old = { topic: 'orders', receiptHandle: before?.receiptHandle ?? '' }
+    const again = await openKit({ disk: disk.kill(), clock })
+    await clock.advance(1)
+    const simple = await again.kit.consumers.simple(everything)
+    await expect(simple.ack(old)).rejects.toEqual(invalidHandle)
+    await expect(simple.changeInvisibleDuration(old, 10_000)).rejects.toEqual(invalidHandle)
+    const [message] = await simple.receive()
+    expect(message).toMatchObject({ messageId: before?.messageId, deliveryAttempt: 1 })
+    await expect(simple.ack(old)).rejects.toEqual(invalidHandle)
+    await message?.ack()
+    expect(again.kit.offsets.offset('billing', 'orders', 0)).toBe(1)
+  })
+
+  test('in order, a receive that is asked again with its attemptId answers the same messages by the same receipts', async () => {
+    const { kit, clock } = await openKit()
+    await kit.fill(4)
+    const simple = await kit.consumers.simple({ ...everything, orderly: true, awaitDuration: 0 })
+    const first = await simple.receive(2, 10_000, { attemptId: 'a' })
+    await clock.advance(9000)
+    const again = await simple.receive(2, 10_000, { attemptId: 'a' })
+    const seen = (messages: typeof first) => messages.map(message => [message.messageId, message.receiptHandle])
+    expect(seen(again)).toEqual(seen(first))
+    expect(again.map(message => [message.queueOffset, message.deliveryAttempt])).toEqual([
+      [0, 1],
+      [1, 1],
+    ])
+    // Its time has started anew, and another attempt gets nothing meanwhile.
+    await clock.advance(9000)
+    expect(await simple.receive(2, 10_000, { attemptId: 'b' })).toEqual([])
+    await again[0]?.ack()
+    expect((await simple.receive(2, 10_000, { attemptId: 'a' })).map(message => message.queueOffset)).toEqual([1])
+    await first[1]?.ack()
+    expect((await simple.receive(2, 10_000, { attemptId: 'a' })).map(message => message.queueOffset)).toEqual([2, 3])
+  })
+
+  test('answers with none when it closes while it waits, and takes nothing with it', async () => {
+    const { kit } = await openKit()
+    const simple = await kit.consumers.simple(everything)
+    const waiting = simple.receive()
+    await simple.close()
+    expect(await waiting).toEqual([])
+    await expect(simple.receive()).rejects.toMatchObject({ code: 'POCKETMQ_STORE_CLOSED' })
+  })
 })
