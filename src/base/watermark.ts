@@ -5,7 +5,13 @@
 import { assert } from './assert.ts'
 import { abortError } from './errors.ts'
 
-type Waiter = { readonly at: number; readonly resolve: () => void; readonly reject: (error: Error) => void }
+type Waiter = {
+  readonly at: number
+  /** What its promise resolves with. */
+  readonly value: unknown
+  readonly resolve: (value: unknown) => void
+  readonly reject: (error: Error) => void
+}
 
 /** A monotonic position with waiters. */
 export class Watermark {
@@ -31,7 +37,8 @@ export class Watermark {
     this.#value = to
     const waiters = this.#waiters
     while (this.#head < waiters.length && (waiters[this.#head] as Waiter).at <= to) {
-      ;(waiters[this.#head++] as Waiter).resolve()
+      const waiter = waiters[this.#head++] as Waiter
+      waiter.resolve(waiter.value)
     }
     if (this.#head === waiters.length) {
       this.#waiters = []
@@ -44,10 +51,10 @@ export class Watermark {
 
   /** Resolves once the watermark is at or past `at`. Rejects with the failure, or with AbortError. */
   reached(at: number, signal?: AbortSignal): Promise<void> {
+    if (signal === undefined) return this.reachedWith(at, undefined)
     if (this.#value >= at) return Promise.resolve()
     if (this.#failure !== undefined) return Promise.reject(this.#failure)
     return new Promise((resolve, reject) => {
-      if (signal === undefined) return this.#enqueue({ at, resolve, reject })
       if (signal.aborted) return reject(abortError(signal))
       const onAbort = (): void => {
         this.#remove(waiter)
@@ -55,6 +62,7 @@ export class Watermark {
       }
       const waiter: Waiter = {
         at,
+        value: undefined,
         resolve: () => {
           signal.removeEventListener('abort', onAbort)
           resolve()
@@ -66,6 +74,15 @@ export class Watermark {
       }
       signal.addEventListener('abort', onAbort, { once: true })
       this.#enqueue(waiter)
+    })
+  }
+
+  /** Resolves with `value` once the watermark is at or past `at`: the one promise of whoever has an answer ready. */
+  reachedWith<T>(at: number, value: T): Promise<T> {
+    if (this.#value >= at) return Promise.resolve(value)
+    if (this.#failure !== undefined) return Promise.reject(this.#failure)
+    return new Promise<T>((resolve, reject) => {
+      this.#enqueue({ at, value, resolve: resolve as (value: unknown) => void, reject })
     })
   }
 

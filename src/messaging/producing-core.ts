@@ -114,6 +114,11 @@ export class ProducingCore {
     return this.#store.reached(durability ?? this.#store.durability, physicalOffset, signal)
   }
 
+  /** Resolves with the result when it is as safe as the level says. */
+  reachedBy<R extends AppendResult>(durability: Durability, result: R): Promise<R> {
+    return this.#store.reachedWith(durability, result.physicalOffset + result.sizeBytes, result)
+  }
+
   /** Resolves when `append` of so many bytes would be admitted again. */
   async admitted(bytes: number, signal?: AbortSignal): Promise<void> {
     await this.#parts.timers.room(signal)

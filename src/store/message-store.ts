@@ -181,6 +181,15 @@ export class MessageStore {
     return durability === 'disk' ? this.flushed(physicalOffset, signal) : this.written(physicalOffset, signal)
   }
 
+  /** The same, resolving with `value`: for the hot path of sends, which has one promise a message. */
+  reachedWith<T>(durability: Durability, physicalOffset: number, value: T): Promise<T> {
+    const { log, writer } = this.#parts
+    if (durability !== 'disk') return log.written.reachedWith(physicalOffset, value)
+    const reached = log.flushed.reachedWith(physicalOffset, value)
+    writer?.flusher.wake()
+    return reached
+  }
+
   /** min <= flushed <= written <= appended; min <= dispatched <= written; checkpointed <= min(flushed, dispatched). */
   get watermarks(): Watermarks {
     const { log, dispatched, writer } = this.#parts

@@ -34,6 +34,19 @@ describe('a watermark', () => {
     expect(await settled(...waits)).toEqual(['pending', 'resolved', 'resolved'])
   })
 
+  it('gives each waiter the value it came with, whether it waited or not', async () => {
+    const watermark = new Watermark('flushed', 5)
+    const waits = [
+      watermark.reachedWith(10, 'first'),
+      watermark.reachedWith(20, 'second'),
+      watermark.reachedWith(5, 'at once'),
+    ]
+    watermark.advance(20)
+    expect(await Promise.all(waits)).toEqual(['first', 'second', 'at once'])
+    watermark.fail(new Error('the store has failed'))
+    await expect(watermark.reachedWith(30, 'never')).rejects.toThrow('the store has failed')
+  })
+
   it('never moves back', () => {
     const watermark = new Watermark('flushed', 5)
     expect(() => watermark.advance(4)).toThrow(AssertionError)
