@@ -29,6 +29,8 @@ export type AppendParts = {
   /** Largest record, and largest sum of an append unit's records: what one segment holds. */
   readonly unitBytesMax: number
   readonly dispatched: () => number
+  /** Dispatch needs a turn of its own now, or it never catches up with promises that follow one another. */
+  readonly isDispatchBehind: () => boolean
   /** Throws where the store takes nothing now: closed, failed, read-only, disk too full. */
   readonly checkOpen: () => void
   /** Bytes have reached the page cache. */
@@ -168,7 +170,7 @@ export class AppendPath {
   #writeOutThisTurn(): void {
     if (this.#isWriteOutDue) return
     this.#isWriteOutDue = true
-    if (this.#turn.isSpent()) runNextTurn(this.#writeOutNow)
+    if (this.#turn.isSpent() || this.#parts.isDispatchBehind()) runNextTurn(this.#writeOutNow)
     else queueMicrotask(this.#writeOutNow)
   }
 

@@ -45,6 +45,8 @@ const RECORDS_BETWEEN_LOOKS = 64
 const BYTES_BETWEEN_LOOKS = 1024 * 1024
 /** How long to wait for room on the device before trying again to write entries out. */
 const DISK_FULL_RETRY_MS = 250
+/** Further behind, the bytes to dispatch leave the tail in memory, and each slice waits for the thread pool. */
+const BEHIND_BYTES = 512 * 1024
 const PLACE_ONLY: RecordChecks = { body: false, record: 'ignore', position: true }
 
 /** Why a slice ended. */
@@ -91,6 +93,11 @@ export class Dispatcher {
   /** Records that went into their queues since the dispatcher was made. */
   get dispatchedRecords(): number {
     return this.#count
+  }
+
+  /** Whether so much waits that appends had better give way. */
+  get isBehind(): boolean {
+    return this.#parts.limit() - this.dispatched.value > BEHIND_BYTES
   }
 
   /** The limit has moved. Where nothing runs, the first slice runs before this returns. */

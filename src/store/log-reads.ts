@@ -14,6 +14,10 @@ export type ReadableLog = Pick<
 const BLOCK_BYTES = 256 * 1024
 /** Blocks kept: 4 MiB. */
 const BLOCKS_MAX = 16
+/** A longer read is made for its reader alone. */
+const SHARED_BYTES_MAX = 1024 * 1024
+/** Blocks read ahead of whoever reads in order. */
+const BLOCKS_AHEAD = 2
 /** What this process wrote last is likely to be in the page cache still. */
 const RECENT_BYTES = 64 * 1024 * 1024
 /** From this length on a read of its own is quicker than a copy from a block. */
@@ -45,6 +49,13 @@ export class LogReads {
     this.#openedAt = log.written.value
   }
 
+  /** Whether `copyNow` is worth a try for what starts there. */
+  isNear(physicalOffset: number): boolean {
+    if (this.#isRecent(physicalOffset)) return true
+    const block = this.#blocks.get(this.#blockStart(physicalOffset))
+    return (block !== undefined && physicalOffset < block.end) || this.#log.hot(physicalOffset, 1) !== undefined
+  }
+
   /** Copies [physicalOffset, physicalOffset + bytes) into `target` at `at` without waiting for the device; false where that cannot be. */
   copyNow(target: Buffer, at: number, physicalOffset: number, bytes: number): boolean {
     const log = this.#log
@@ -65,8 +76,9 @@ export class LogReads {
   async copy(target: Buffer, at: number, physicalOffset: number, bytes: number): Promise<boolean> {
     if (this.copyNow(target, at, physicalOffset, bytes)) return true
     if (!this.#holds(physicalOffset, bytes)) return false
-    if (bytes > BLOCK_BYTES) return await this.copyAlone(target, at, physicalOffset, bytes)
+    if (bytes > SHARED_BYTES_MAX) return await this.copyAlone(target, at, physicalOffset, bytes)
     const end = physicalOffset + bytes
+    this.#begin(physicalOffset, end)
     for (let position = physicalOffset; position < end; ) {
       const count = await this.#copyFromBlock(target, at + position - physicalOffset, position, end)
       if (count === 0) return false
@@ -131,38 +143,44 @@ export class LogReads {
     return position - (inSegment % BLOCK_BYTES)
   }
 
-  /** Copies from the block that holds `position` what it has of [position, end), loading it first; answers how many bytes. */
+  /** Copies from the block that holds `position` what it has of [position, end), when it is loaded; answers how many bytes. */
   async #copyFromBlock(target: Buffer, at: number, position: number, end: number): Promise<number> {
     const start = this.#blockStart(position)
     const block = this.#block(start)
     const wanted = Math.min(end, start + block.bytes.length)
     block.users++
     try {
-      this.#readAhead(start, start + block.bytes.length)
       while (block.end < wanted) {
         const before = block.end
-        block.loading ??= this.#fill(block)
-        await block.loading
+        await this.#load(block)
         if (block.end === before) break
       }
-      return Math.max(
-        0,
-        block.bytes.copy(target, at, position - start, Math.max(position, Math.min(end, block.end)) - start),
-      )
+      const limit = Math.max(position, Math.min(end, block.end))
+      return block.bytes.copy(target, at, position - start, limit - start)
     } finally {
       block.users--
     }
   }
 
-  /** Whoever reads block after block finds the next one there already. */
-  #readAhead(start: number, next: number): void {
-    const before = this.#blocks.get(this.#blockStart(Math.max(0, start - 1)))
-    if (before === undefined || before.start === start || next >= this.#log.written.value) return
-    if (this.#blocks.get(next) !== undefined) return
-    const block = this.#block(next)
+  /** Has all blocks of [physicalOffset, end) loaded at once, and those behind where somebody reads in order. */
+  #begin(physicalOffset: number, end: number): void {
+    const first = this.#blockStart(physicalOffset)
+    const isInOrder = first > 0 && this.#blocks.has(this.#blockStart(first - 1))
+    const limit = Math.min(end + (isInOrder ? BLOCKS_AHEAD * BLOCK_BYTES : 0), this.#log.written.value)
+    for (let start = first; start < limit; ) {
+      const block = this.#block(start)
+      const wanted = Math.min(limit, start + block.bytes.length)
+      if (block.end < wanted) void this.#load(block)
+      start += block.bytes.length
+    }
+  }
+
+  #load(block: Block): Promise<void> {
+    if (block.loading !== undefined) return block.loading
     block.loading = this.#fill(block)
-    // Whoever needs the block meets the failure by trying again.
-    block.loading.catch(() => this.#blocks.delete(next))
+    // Whoever needs the block meets the failure; whoever comes after him tries again.
+    block.loading.catch(() => this.#blocks.delete(block.start))
+    return block.loading
   }
 
   #block(start: number): Block {

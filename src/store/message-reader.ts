@@ -18,6 +18,7 @@ import { searchByKey } from './key-search.ts'
 import type { ReadableLog } from './log-reads.ts'
 import { LogReads } from './log-reads.ts'
 import type { MessageIndex } from './message-index.ts'
+import type { ProvenRecords } from './proven-records.ts'
 import type { ExpectedQueue } from './record-check.ts'
 import { isRecordOf } from './record-check.ts'
 import type { GetRequest, GetResult, GetStatus } from './store-types.ts'
@@ -34,6 +35,8 @@ export type MessageReaderParts = {
   readonly checks: (physicalOffset: number) => RecordChecks
   /** From here on the page cache holds what this process encoded itself: its checksums need no second look. Default: nowhere. */
   readonly trustedFrom?: () => number
+  /** Records that need no second look either. Default: every read checks. */
+  readonly proven?: ProvenRecords | undefined
   /** Whether the record is of a topic that was deleted after it was appended. */
   readonly isDropped?: (topic: string, physicalOffset: number) => boolean
   readonly onEvent?: (name: string, details: Readonly<Record<string, unknown>>) => void
@@ -92,6 +95,7 @@ export class MessageReader {
     const plan = this.#plan
     plan.make(entries, request.queueOffset, this.#limits(queue, request))
     if (plan.count === 0) return this.#nothingPlanned(plan, queue, request.queueOffset)
+    if (!this.#reads.isNear(plan.physicalOffsets[0] as number)) return nothing('cold', request.queueOffset, queue)
     const target = Buffer.allocUnsafe(plan.bytes)
     const copied = this.#copyNow(plan, target)
     const messages = this.#messages(plan, target, copied, queue)
@@ -266,7 +270,8 @@ export class MessageReader {
 
   /** The first `copied` records of the plan as messages, up to the first that its entry does not fit. */
   #messages(plan: BatchPlan, target: Buffer, copied: number, queue: ConsumeQueue): StoredMessage[] {
-    const { checks, trustedFrom } = this.#parts
+    const { checks, trustedFrom, proven } = this.#parts
+    proven?.tick()
     const trusted = trustedFrom?.() ?? Number.POSITIVE_INFINITY
     const expected = this.#expectedIn(queue)
     const messages: StoredMessage[] = []
@@ -276,10 +281,11 @@ export class MessageReader {
       const sizeBytes = plan.sizes[i] as number
       const physicalOffset = plan.physicalOffsets[i] as number
       if (!isRecordOf(target, start, sizeBytes, expected, physicalOffset, plan.slots[i] as number)) break
-      if (physicalOffset < trusted) {
+      if (physicalOffset < trusted && proven?.has(physicalOffset) !== true) {
         // A bit may have flipped on the device since: a damaged record is looked for like one that is missing, never shown.
         const end = start + sizeBytes
         if (this.#cursor.read(target, view, start, end, physicalOffset, checks(physicalOffset)) !== 'record') break
+        proven?.add(physicalOffset)
       }
       messages.push(new StoredMessage(target, start, sizeBytes, plan.tagsCodes[i] as number))
       start += sizeBytes

@@ -12,8 +12,10 @@ import { closeStore } from './close-store.ts'
 import type { FolderFiles } from './folder-files.ts'
 import { closeFolderFiles, openFolderFiles } from './folder-files.ts'
 import { refuseOtherFolder } from './inspect-folder.ts'
+import type { MessageReaderParts } from './message-reader.ts'
 import { MessageReader } from './message-reader.ts'
 import { isOffsetsJsonOurs } from './offsets-json.ts'
+import { ProvenRecords } from './proven-records.ts'
 import { openReadView } from './read-view.ts'
 import { recordChecksOf } from './record-checks.ts'
 import type { Recovered } from './recovery.ts'
@@ -64,7 +66,6 @@ export async function openForReading(dir: string, settings: StoreSettings): Prom
     ...ground,
     ...view,
     reader: readerOf(ground, view, view.dispatched),
-    opened: { isOffsetsJsonOurs: true, isCheckpointOurs: true },
     writer: undefined,
     close: async () => {
       ground.status.close()
@@ -179,7 +180,10 @@ function runningParts({ ground, files, recovered, running, isJsonOurs, releaseLo
   return {
     ...ground,
     ...shown,
-    reader: readerOf(ground, shown, dispatched, () => Math.max(recovered.appendAt, log.written.value - TRUSTED_BYTES)),
+    reader: readerOf(ground, shown, dispatched, {
+      trustedFrom: () => Math.max(recovered.appendAt, log.written.value - TRUSTED_BYTES),
+      proven: new ProvenRecords(ground.settings.clock),
+    }),
     dispatched,
     recovery: recovered.report,
     opened: { isOffsetsJsonOurs: isJsonOurs, isCheckpointOurs: recovered.isCheckpointOurs },
@@ -193,14 +197,14 @@ function readerOf(
   { onEvent }: Ground,
   { log, queues, index, checks, tombstones }: Pick<StoreParts, 'log' | 'queues' | 'index' | 'checks' | 'tombstones'>,
   dispatched: Watermark,
-  trustedFrom: () => number = () => Number.POSITIVE_INFINITY,
+  trust: Pick<MessageReaderParts, 'trustedFrom' | 'proven'> = {},
 ): MessageReader {
   return new MessageReader({
     log,
     queues,
     index,
     checks,
-    trustedFrom,
+    ...trust,
     isDropped: (topic, physicalOffset) => tombstones.isDropped(topic, physicalOffset),
     dispatched: () => dispatched.value,
     onEvent,

@@ -163,6 +163,7 @@ export class RunningStore implements WriterParts {
       bounds: this.#bounds,
       unitBytesMax: log.segmentBytes - FILLER_BYTES,
       dispatched: () => this.dispatcher.dispatched.value,
+      isDispatchBehind: () => this.dispatcher.isBehind,
       checkOpen: () => {
         status.checkWritable()
         this.retention.checkRoom()

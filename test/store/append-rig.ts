@@ -43,6 +43,7 @@ export async function appendRig(options: RigOptions = {}): Promise<AppendRig> {
     },
     unitBytesMax: segmentBytes - 8,
     dispatched: () => log.written.value,
+    isDispatchBehind: () => false,
     checkOpen: () => undefined,
     onWritten: () => undefined,
     onWriteFailure: error => failures.push(error),
