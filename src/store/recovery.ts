@@ -39,6 +39,7 @@ export async function recover(parts: RecoveryParts): Promise<Recovered> {
   queues.correctMin(log.minOffset)
   const plan = await planRecovery(parts)
   if (!parts.isReadOnly) await createAbortFile(parts.fileSystem, parts.dir, parts.mode)
+  if (!parts.isReadOnly && !plan.isTrusted) await withdrawCheckpoint(parts, plan)
   const rebuild = plan.isTrusted ? untouched(parts, plan) : await rebuildFromLog(parts, plan)
   const notes = [...facts.notes, ...loaded.notes, ...plan.notes, ...rebuild.notes]
   const truncatedBytes = plan.isTrusted ? 0 : await agreeOnEnd(parts, plan, rebuild.end, notes)
@@ -61,6 +62,15 @@ export async function recover(parts: RecoveryParts): Promise<Recovered> {
       notes,
     },
   }
+}
+
+/**
+ * What is made again from further back than the checkpoint is in pieces until it is on the device: whoever comes after a power
+ * cut in the middle starts no later than we.
+ */
+async function withdrawCheckpoint({ loaded: { state, file } }: RecoveryParts, { from }: RecoveryPlan): Promise<void> {
+  if (state === undefined || from >= state.checkpointed) return
+  await file.save({ ...state, checkpointed: from, indexed: from, isCleanClose: false })
 }
 
 /** Cuts log, queues and index to one end and puts all of it on the device. Answers how many bytes of the log went. */

@@ -28,6 +28,7 @@ export function classOf(
 ): CutClass {
   const { path, operation } = event
   if (activity !== undefined) return activity
+  if (operation === 'remove' && /\/(commitlog|consumequeue|index)\//.test(path)) return 'retention'
   if (/\/index(\/|$)/.test(path)) return 'index'
   if (/offsets(\/|$)|consumerOffset\.json/.test(path)) return 'offsets'
   if (operation === 'rename' || /\/config(\/|$)|\.tmp$/.test(path)) return 'rename'

@@ -81,8 +81,7 @@ async function compare(store: MessageStore, image: Image): Promise<string[]> {
   for (const { topic, queueId } of store.queues()) {
     if (!queues.has(`${topic}/${queueId}`)) complaints.push(`${topic}/${queueId} was never sent to`)
   }
-  // After a power cut in the middle of a recovery keys may still be missing: docs/durability.md says so.
-  return image.depth > 0 ? complaints : [...complaints, ...(await compareKeys(store, image))]
+  return [...complaints, ...(await compareKeys(store, image))]
 }
 
 function compareQueue(

@@ -210,7 +210,8 @@ export class StoreWorkload {
   #onEvent(event: DiskEvent): void {
     const { operation, path, phase } = event
     const segment = /\/commitlog\/(\d{20})$/.exec(path)?.[1]
-    if (operation === 'remove' && segment !== undefined && this.#activity === 'retention') {
+    // Retention runs at intervals of its own too.
+    if (operation === 'remove' && segment !== undefined) {
       this.#removedUpTo = Math.max(this.#removedUpTo, Number(segment) + (this.#options.commitLogSegmentBytes as number))
     }
     const isFlush = operation === 'flush' || operation === 'flush-folder'
