@@ -13,6 +13,8 @@ import type { GroupOffset } from './group-offsets.ts'
 const FILE = 'config/consumerOffset.json'
 const COPY = 'pocketmq/offsets/consumerOffset.json'
 
+type LoadedFile = { readonly file: ConsumerOffsetFile; readonly isBackup: boolean }
+
 /** Queues that are looked at within one turn of the event loop. */
 const LOOK_UPS_A_TURN = 64
 
@@ -23,10 +25,14 @@ export class ConsumerOffsetJson {
   /** Values in the file, by entry: what has not moved since needs no look at the queue. */
   readonly #written = new Map<GroupOffset, number>()
   readonly loaded: readonly ConsumerOffset[] | undefined
+  /** The file could not be read: `loaded` is the version before. */
+  readonly isBackup: boolean
   readonly asWritten: readonly ConsumerOffset[] | undefined
 
-  private constructor(store: MessageStore, file: ConsumerOffsetFile | undefined, copy: ConsumerOffsetFile | undefined) {
+  private constructor(store: MessageStore, loaded: LoadedFile | undefined, copy: ConsumerOffsetFile | undefined) {
+    const { file, isBackup = false } = loaded ?? {}
     this.#store = store
+    this.isBackup = isBackup
     this.#file = file ?? { dataVersion: FIRST_DATA_VERSION, offsets: [], rest: {} }
     this.loaded = file?.offsets
     this.asWritten = copy?.offsets
@@ -34,8 +40,8 @@ export class ConsumerOffsetJson {
 
   static async load(store: MessageStore): Promise<ConsumerOffsetJson> {
     const decode = (bytes: Buffer): ConsumerOffsetFile => decodeConsumerOffsets(bytes.toString('utf8'))
-    const file = await store.smallFiles.load(FILE, decode)
-    return new ConsumerOffsetJson(store, file, await store.smallFiles.load(COPY, decode))
+    const loaded = await store.smallFiles.load(FILE, (bytes, isBackup) => ({ file: decode(bytes), isBackup }))
+    return new ConsumerOffsetJson(store, loaded, await store.smallFiles.load(COPY, decode))
   }
 
   /** Writes the offsets as far as their messages are on the device. It is on the device when this resolves. */

@@ -92,22 +92,31 @@ export class DelayLevels implements ReplayPart {
   static async open(parts: DelayLevelParts): Promise<DelayLevels> {
     const levels = new DelayLevels(parts)
     const { smallFiles } = parts.store
-    const json = await smallFiles.load(JSON_FILE, bytes => ({
+    const json = await smallFiles.load(JSON_FILE, (bytes, isBackup) => ({
       file: decodeDelayOffsets(bytes.toString('utf8'), JSON_FILE),
       hash: hashOf(bytes),
+      isBackup,
     }))
     const own = await smallFiles.load(OWN_FILE, decodeOwn)
     levels.#jsonHash = json?.hash ?? ''
     levels.#dataVersion = json?.file.dataVersion ?? FIRST_DATA_VERSION
     levels.#rest = json?.file.rest ?? {}
-    const isOurs = own?.hashes.includes(levels.#jsonHash) === true
+    const isAsWritten = own?.hashes.includes(levels.#jsonHash) === true
+    const isOurs = own !== undefined && (isAsWritten || parts.store.opened.isCheckpointOurs)
     // A broker was here: it went on from its JSON, and what it delivered carries no mark of ours.
     if (isOurs) levels.replayFrom = own.appliedTo
     // Neither file was ever written: what is delivered shows in the log alone.
     else if (own === undefined && json === undefined) levels.replayFrom = await firstParked(parts.store)
+    // No broker was here, and the JSON is another: damage or a hand edit, which may only repeat.
+    const limits = isAsWritten || json?.isBackup === true ? undefined : json?.file.offsets
     for (const range of parts.store.queues()) {
       if (range.topic !== SCHEDULE_TOPIC) continue
-      const stored = isOurs ? own.levels[range.queueId + 1] : json?.file.offsets.get(range.queueId + 1)
+      const delayLevel = range.queueId + 1
+      const owned = isOurs ? (own.levels[delayLevel] ?? 0) : undefined
+      const stored =
+        owned === undefined
+          ? json?.file.offsets.get(delayLevel)
+          : Math.min(owned, limits?.get(delayLevel) ?? Number.POSITIVE_INFINITY)
       const level = levels.#level(range.queueId)
       level.next = Math.min(Math.max(stored ?? 0, range.minQueueOffset), range.maxQueueOffset)
     }

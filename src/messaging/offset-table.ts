@@ -209,17 +209,18 @@ export class OffsetTable {
     const { store, events } = this.#options
     const endOf = (topic: string, queueId: number): number => store.queueRange(topic, queueId)?.maxQueueOffset ?? 0
     const { isOffsetsJsonOurs: isJsonOurs, isCheckpointOurs } = store.opened
-    const { loaded: json, asWritten: jsonAsWritten } = this.#json
-    const sources = { positions: loaded.positions, json, jsonAsWritten, isJsonOurs, isCheckpointOurs, endOf }
-    const { offsets, clamped, foreign, lowered } = openOffsets(sources)
+    const { loaded: json, isBackup: isJsonBackup, asWritten: jsonAsWritten } = this.#json
+    const { positions } = loaded
+    const sources = { positions, json, isJsonBackup, jsonAsWritten, isJsonOurs, isCheckpointOurs, endOf }
+    const { offsets, clamped, foreign, lowered, ignored } = openOffsets(sources)
     for (const { group, topic, queueId, epoch, ranges } of offsets) {
       this.entries.set({ group, topic, queueId }, { epoch, ranges: new AckRanges(ranges.committed, ranges.above()) })
     }
     this.clampedOffsets = clamped
-    const findings = { clamped, foreign, lowered, skipped: loaded.skippedEntries }
-    if (clamped + foreign + lowered > 0) events.emit('store', { name: 'offsets-decided', details: findings })
+    const findings = { clamped, foreign, lowered, ignored, skipped: loaded.skippedEntries }
+    if (clamped + foreign + lowered + ignored > 0) events.emit('store', { name: 'offsets-decided', details: findings })
     const isPast = (json ?? []).some(one => one.queueOffset > endOf(one.topic, one.queueId))
-    return lowered > 0 || (isPast && !store.isReadOnly)
+    return lowered + ignored > 0 || isJsonBackup || (isPast && !store.isReadOnly)
   }
 
   #markDirty(entry: GroupOffset): void {

@@ -20,6 +20,8 @@ export type OffsetSources = {
   readonly positions: readonly StoredPosition[]
   /** As the folder has it; undefined where there is no readable file. */
   readonly json: readonly ConsumerOffset[] | undefined
+  /** That file could not be read, and `json` is the version before. */
+  readonly isJsonBackup: boolean
   /** As we last wrote it. */
   readonly jsonAsWritten: readonly ConsumerOffset[] | undefined
   readonly isJsonOurs: boolean
@@ -37,27 +39,19 @@ export type OpenedOffsets = {
   readonly foreign: number
   /** Moved back to a smaller value of a file that somebody changed. */
   readonly lowered: number
+  /** Only in a file that somebody changed, and in nothing of ours: a damaged name would skip what nobody has consumed. */
+  readonly ignored: number
 }
 
 /** Merges the sources and cuts what points past the end of its queue. */
 export function openOffsets(sources: OffsetSources): OpenedOffsets {
   const offsets = merged(sources.positions)
-  const written = new Map((sources.jsonAsWritten ?? []).map(one => [keyOf(one), one.queueOffset]))
-  let foreign = 0
-  let lowered = 0
-  for (const one of sources.json ?? []) {
-    const known = offsets.get(keyOf(one))
-    if (known === undefined) {
-      offsets.set(keyOf(one), atStart(one))
-    } else if (!sources.isCheckpointOurs) {
-      if (written.get(keyOf(one)) === one.queueOffset) continue
-      if (known.ranges.committed !== one.queueOffset) foreign++
-      restart(known, one.queueOffset)
-    } else if (!sources.isJsonOurs && one.queueOffset < known.ranges.committed) {
-      lowered++
-      restart(known, one.queueOffset)
-    }
-  }
+  const counts = { foreign: 0, lowered: 0, ignored: 0 }
+  if (!sources.isCheckpointOurs) takeBrokers(offsets, sources, counts)
+  else if (sources.isJsonOurs) takeMissing(offsets, sources.json)
+  else if (!sources.isJsonBackup) takeSmaller(offsets, sources, counts)
+  // The version before: what we wrote last is at hand, unless it is lost with everything else of ours.
+  else takeMissing(offsets, sources.positions.length > 0 ? [] : (sources.jsonAsWritten ?? sources.json))
   let clamped = 0
   for (const one of offsets.values()) {
     const end = sources.endOf(one.topic, one.queueId)
@@ -67,7 +61,44 @@ export function openOffsets(sources: OffsetSources): OpenedOffsets {
     one.epoch++
     clamped++
   }
-  return { offsets: [...offsets.values()], clamped, foreign, lowered }
+  return { offsets: [...offsets.values()], clamped, ...counts }
+}
+
+type Offsets = Map<string, OpenedOffset>
+type Counts = { foreign: number; lowered: number; ignored: number }
+
+function takeMissing(offsets: Offsets, json: readonly ConsumerOffset[] = []): void {
+  for (const one of json) if (!offsets.has(keyOf(one))) offsets.set(keyOf(one), atStart(one))
+}
+
+/** A broker was here: what it changed holds. */
+function takeBrokers(offsets: Offsets, { json = [], jsonAsWritten = [] }: OffsetSources, counts: Counts): void {
+  const written = new Map(jsonAsWritten.map(one => [keyOf(one), one.queueOffset]))
+  for (const one of json) {
+    const known = offsets.get(keyOf(one))
+    if (known === undefined) offsets.set(keyOf(one), atStart(one))
+    else if (written.get(keyOf(one)) !== one.queueOffset) {
+      if (known.ranges.committed !== one.queueOffset) counts.foreign++
+      restart(known, one.queueOffset)
+    }
+  }
+}
+
+/** No broker was here, and the file is not as we wrote it: damage or a hand edit, which may only repeat. */
+function takeSmaller(offsets: Offsets, sources: OffsetSources, counts: Counts): void {
+  const { positions, json = [], jsonAsWritten } = sources
+  const isNothingOurs = positions.length === 0 && jsonAsWritten === undefined
+  takeMissing(offsets, positions.length === 0 ? jsonAsWritten : [])
+  for (const one of json) {
+    const known = offsets.get(keyOf(one))
+    if (known === undefined) {
+      if (isNothingOurs) offsets.set(keyOf(one), atStart(one))
+      else counts.ignored++
+    } else if (one.queueOffset < known.ranges.committed) {
+      counts.lowered++
+      restart(known, one.queueOffset)
+    }
+  }
 }
 
 /** Of one queue the highest epoch counts; within it the highest offset and all acked ranges. */

@@ -112,8 +112,7 @@ export class Topics {
       topics.#rest = file.rest
       for (const stored of file.topics.values()) topics.#set(stored)
     }
-    const isWhole = file !== undefined
-    topics.#addFromQueues(isWhole)
+    topics.#addFromQueues()
     return topics
   }
 
@@ -196,15 +195,15 @@ export class Topics {
     }
   }
 
-  #addFromQueues(isWhole: boolean): void {
+  /** Whatever the file says, a queue with messages is read: a wrong digit in it must not hide them. */
+  #addFromQueues(): void {
     const highest = new Map<string, number>()
-    for (const { topic, queueId } of this.#store.queues())
-      highest.set(topic, Math.max(highest.get(topic) ?? 0, queueId))
+    for (const { topic, queueId, maxQueueOffset } of this.#store.queues())
+      if (maxQueueOffset > 0) highest.set(topic, Math.max(highest.get(topic) ?? 0, queueId))
     for (const [topic, queueId] of highest) {
       const known = this.#entries.get(topic)
       if (known === undefined) this.obtain(topic, queueId + 1)
-      else if (!isWhole && known.view.readQueues <= queueId)
-        this.#add(changed(known.stored, { topic, queues: queueId + 1 }))
+      else if (known.view.readQueues <= queueId) this.#set({ ...known.stored, readQueueNums: queueId + 1 })
     }
   }
 
@@ -337,7 +336,8 @@ function viewOf(stored: StoredTopic): TopicConfig {
   const type = stored.attributes[TYPE_ATTRIBUTE]?.toUpperCase() as TopicType | undefined
   return {
     topic: stored.topicName,
-    readQueues: stored.readQueueNums,
+    // What is written to a queue is to be read from it.
+    readQueues: Math.max(stored.readQueueNums, stored.writeQueueNums),
     writeQueues: stored.writeQueueNums,
     perm: stored.perm,
     type: type !== undefined && TOPIC_TYPES.includes(type) ? type : 'UNSPECIFIED',

@@ -29,7 +29,7 @@ export type ReadViewParts = {
 /** The parts of a store that a view has. */
 export type ReadView = Pick<
   StoreParts,
-  'log' | 'queues' | 'index' | 'checks' | 'dispatched' | 'recovery' | 'refresh' | 'tombstones'
+  'log' | 'queues' | 'index' | 'checks' | 'dispatched' | 'recovery' | 'refresh' | 'tombstones' | 'opened'
 > & { close(): Promise<void> }
 
 /** Opens the folder as it is now. */
@@ -53,6 +53,9 @@ export async function openReadView(parts: ReadViewParts): Promise<ReadView> {
     log.written.advance(recovered.appendAt)
     log.flushed.advance(recovered.appendAt)
     const dispatched = new Watermark('dispatched', recovered.appendAt)
+    // With our `abort` there no broker was here since, though the owner may be writing the checkpoint at this moment.
+    const isAbortOurs = files.facts.isAborted && !files.facts.isAbortForeign
+    const isCheckpointOurs = recovered.isCheckpointOurs || isAbortOurs
     const follow = new Follow(parts, files, recovered, dispatched)
     return {
       log,
@@ -62,6 +65,7 @@ export async function openReadView(parts: ReadViewParts): Promise<ReadView> {
       dispatched,
       tombstones,
       recovery: recovered.report,
+      opened: { isOffsetsJsonOurs: true, isCheckpointOurs },
       refresh: () => follow.refresh(),
       close: () => closeFiles(files, follow),
     }

@@ -43,11 +43,11 @@ export class SmallFiles {
   }
 
   /** The file, else its `.bak`, whichever `accept` takes first (it throws to refuse); undefined where neither does. */
-  async load<T>(name: string, accept: (bytes: Buffer) => T): Promise<T | undefined> {
+  async load<T>(name: string, accept: (bytes: Buffer, isBackup: boolean) => T): Promise<T | undefined> {
     for (const path of [this.#path(name), `${this.#path(name)}.bak`]) {
       try {
         const bytes = await readWhole(this.#options.fileSystem, path)
-        if (bytes !== undefined) return accept(bytes)
+        if (bytes !== undefined) return accept(bytes, path.endsWith('.bak'))
       } catch (error) {
         this.#options.onRefused(path, error)
       }

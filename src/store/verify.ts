@@ -61,17 +61,11 @@ class Demands {
   readonly #sinks = new Map<string, EntrySink>()
   readonly batchTopics: Set<string>
   record: IndexedRecord | undefined
-  readonly #seedOf: (topic: string) => number
-  readonly #isForeign: (physicalOffset: number) => boolean
+  readonly #parts: StoreParts
 
-  constructor(
-    batchTopics: ReadonlySet<string>,
-    seedOf: (topic: string) => number,
-    isForeign: (physicalOffset: number) => boolean,
-  ) {
-    this.batchTopics = new Set(batchTopics)
-    this.#seedOf = seedOf
-    this.#isForeign = isForeign
+  constructor(parts: StoreParts) {
+    this.batchTopics = new Set(parts.queues.batchTopics)
+    this.#parts = parts
   }
 
   queue(topic: string, queueId: number): EntrySink | undefined {
@@ -80,6 +74,8 @@ class Demands {
 
   obtain(topic: string, queueId: number): EntrySink {
     const put = (slot: number, physicalOffset: number, sizeBytes: number, tagsCode: number): boolean => {
+      // The queue of a deleted topic is gone, and what it counts on from is no record's slot.
+      if (this.#isDropped(topic, physicalOffset)) return true
       const isForeign = this.#isForeign(physicalOffset)
       this.entries.push({ topic, queueId, slot, physicalOffset, sizeBytes, tagsCode, isForeign })
       return true
@@ -89,7 +85,7 @@ class Demands {
   }
 
   seedOf(topic: string): number {
-    return this.#seedOf(topic)
+    return this.#parts.index.seedOf(topic)
   }
 
   putScanned(record: DispatchRequest, scan: DispatchScan): void {
@@ -97,16 +93,25 @@ class Demands {
     const hashes = scan.keyHashes.slice(0, scan.keyCount)
     if (scan.hasUniqueKey) hashes.push(scan.uniqueKeyHash)
     const keyHashes = hashes.map(hash => (hash < 0 ? -hash & 0x7fffffff : hash))
-    const isForeign = this.#isForeign(physicalOffset)
+    // Keys of a deleted topic are left where they are, and left out when the index is built anew.
+    const isForeign = this.#isForeign(physicalOffset) || this.#isDropped(record.topic, physicalOffset)
     const tags = isForeign ? propertyValue(record.properties, PROPERTY_TAGS) : undefined
     const optionalHashes = tags === undefined ? [] : [indexKeyHash(record.topic, `T#${tags}`)]
     this.record = { physicalOffset, storeTimestamp, keyHashes, optionalHashes, isForeign }
+  }
+
+  #isForeign(physicalOffset: number): boolean {
+    return this.#parts.checks(physicalOffset).record === 'ignore'
+  }
+
+  #isDropped(topic: string, physicalOffset: number): boolean {
+    return this.#parts.tombstones.isDropped(topic, physicalOffset)
   }
 }
 
 /** Audits an open store. @throws AbortError, and what reading meets; damage is never thrown */
 export async function verifyStore(parts: StoreParts, options: VerifyOptions = {}): Promise<VerifyReport> {
-  const { fileSystem, dir, log, queues, index, tombstones } = parts
+  const { fileSystem, dir, log, queues, index } = parts
   const findings = new Findings()
   const bounds = await boundsOf(parts)
   const { end, writtenTo } = bounds
@@ -114,12 +119,11 @@ export async function verifyStore(parts: StoreParts, options: VerifyOptions = {}
   const shared = { fileSystem, dir, logMinOffset, writtenTo, findings, isClean: bounds.isClean }
   const queueAudit = await QueueAudit.open({ ...shared, entriesPerFile: queues.entriesPerFile, end })
   const indexAudit = await IndexAudit.open({ ...shared, sizes: index.sizes, isSizeKnown: bounds.isOurs })
-  const isForeign = (physicalOffset: number): boolean => parts.checks(physicalOffset).record === 'ignore'
-  const demands = new Demands(queues.batchTopics, topic => index.seedOf(topic), isForeign)
+  const demands = new Demands(parts)
   const dispatch = new RecordDispatch({
     queues: demands,
     index: demands,
-    isDropped: (topic, physicalOffset) => tombstones.isDropped(topic, physicalOffset),
+    isDropped: () => false,
     onDispatch: () => undefined,
     onEvent: () => undefined,
   })

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { SCHEDULE_TOPIC } from '../../src/messaging/topics.ts'
 import { seededRandom } from '../../src/testing/seeded-random.ts'
+import { ManualClock } from '../../src/testing/testing.ts'
 import { bodiesOf, messagesOf, openQueue } from './queue-on-disk.ts'
 
 const MINUTE_MS = 60_000
@@ -90,9 +91,37 @@ describe('delay levels', () => {
     const moved = JSON.stringify({ dataVersion: { counter: 9, stateVersion: 0, timestamp: 1 }, offsetTable: { 3: 2 } })
     const taken = disk.kill()
     taken.place('/queue/config/delayOffset.json', Buffer.from(moved.replace('"3":', '3:')))
+    // It writes its checkpoint within a second.
+    taken.flipBit('/queue/checkpoint', 7, 0)
     const { mq: after } = await openQueue({}, { disk: taken, clock })
     await clock.advance(10_000)
     expect(await bodiesOf(after, 'a')).toEqual(['2'])
+  })
+
+  test('where no broker was, a wrong digit in delayOffset.json repeats and never skips', async () => {
+    const { mq, clock, disk } = await openQueue()
+    const producer = mq.producer()
+    for (let i = 0; i < 2; i++) await producer.send({ topic: 'a', body: `${i}`, delayLevel: 1 })
+    await clock.advance(1500)
+    for (let i = 2; i < 5; i++) await producer.send({ topic: 'a', body: `${i}`, delayLevel: 1 })
+    await mq.close()
+    const path = '/queue/config/delayOffset.json'
+    const text = disk.contentOf(path).toString()
+    expect(text).toContain('"1":2')
+    for (const [digit, wanted] of [
+      ['"1":9', ['0', '1', '2', '3', '4']],
+      ['"1":4', ['0', '1', '2', '3', '4']],
+      ['"1":0', ['0', '1', '0', '1', '2', '3', '4']],
+      ['"1:0', ['0', '1', '2', '3', '4']],
+    ] as const) {
+      const damaged = disk.kill()
+      damaged.place(path, Buffer.from(text.replace('"1":2', digit)))
+      const later = new ManualClock(clock.nowMs())
+      const { mq: after } = await openQueue({}, { disk: damaged, clock: later })
+      await later.advance(5_000)
+      expect([digit, await bodiesOf(after, 'a')]).toEqual([digit, wanted])
+      await after.close()
+    }
   })
 
   test('after kills nothing is lost and nothing comes twice', async () => {

@@ -13,7 +13,8 @@ const position = (queueOffset: number, ackedFrom = 0, ackedTo = 0, epoch = 0) =>
 const at = (queueOffset: number) => ({ ...where, queueOffset })
 
 function opened(sources: Partial<OffsetSources>): unknown {
-  const usual = { positions: [], json: undefined, jsonAsWritten: undefined, isJsonOurs: true, isCheckpointOurs: true }
+  const files = { positions: [], json: undefined, isJsonBackup: false, jsonAsWritten: undefined }
+  const usual = { ...files, isJsonOurs: true, isCheckpointOurs: true }
   const { offsets, ...counts } = openOffsets({ ...usual, endOf: () => 100, ...sources })
   return {
     offsets: offsets.map(({ ranges }) => [ranges.committed, ...ranges.above().map(one => `${one.start}-${one.end}`)]),
@@ -21,7 +22,7 @@ function opened(sources: Partial<OffsetSources>): unknown {
   }
 }
 
-const untouched = { clamped: 0, foreign: 0, lowered: 0 }
+const untouched = { clamped: 0, foreign: 0, lowered: 0, ignored: 0 }
 
 describe('offsets at open', () => {
   test('of one queue the highest offset and all done ranges hold, in whatever order they were written', () => {
@@ -58,6 +59,29 @@ describe('offsets at open', () => {
     const sources = { positions: [position(20)], isJsonOurs: false, jsonAsWritten: [at(20)] }
     expect(opened({ ...sources, json: [at(5)] })).toEqual({ offsets: [[5]], ...untouched, lowered: 1 })
     expect(opened({ ...sources, json: [at(30)] })).toEqual({ offsets: [[20]], ...untouched })
+  })
+
+  test('a name that only a damaged file knows is nobody: what it points past was not consumed', () => {
+    const sources = { positions: [position(20)], isJsonOurs: false, jsonAsWritten: [at(20)] }
+    const other = { ...where, topic: 'other', queueOffset: 9 }
+    expect(opened({ ...sources, json: [at(20), other] })).toEqual({ offsets: [[20]], ...untouched, ignored: 1 })
+    expect(opened({ ...sources, isCheckpointOurs: false, json: [at(20), other] })).toEqual({
+      offsets: [[20], [9]],
+      ...untouched,
+    })
+  })
+
+  test('without our table a changed file is held to what we last wrote', () => {
+    const sources = { isJsonOurs: false, jsonAsWritten: [at(20)] }
+    expect(opened({ ...sources, json: [at(30)] })).toEqual({ offsets: [[20]], ...untouched })
+    expect(opened({ ...sources, json: [at(10)] })).toEqual({ offsets: [[10]], ...untouched, lowered: 1 })
+  })
+
+  test('the version before, where the file itself cannot be read, moves nothing back', () => {
+    const sources = { isJsonOurs: false, isJsonBackup: true, jsonAsWritten: [at(20)], json: [at(10)] }
+    expect(opened({ ...sources, positions: [position(21)] })).toEqual({ offsets: [[21]], ...untouched })
+    expect(opened(sources)).toEqual({ offsets: [[20]], ...untouched })
+    expect(opened({ ...sources, jsonAsWritten: undefined })).toEqual({ offsets: [[10]], ...untouched })
   })
 
   test("a group that only the JSON knows is a broker's", () => {

@@ -43,6 +43,19 @@ test('a folder that was closed has no finding', async () => {
   expect(report).toMatchObject({ findings: [], findingCount: 0, records: 30 })
 })
 
+test('a folder with a deleted topic has no finding: its keys may stay in the index', async () => {
+  const clock = new ManualClock()
+  const disk = new SimulatedDisk({ clock })
+  const store = await MessageStore.open('/store', { fileSystem: disk, clock, logger: silentLogger, ...SIZES })
+  for (let i = 0; i < 20; i++)
+    store.put({ topic: i % 2 ? 'gone' : 'A', queueId: 0, body: Buffer.alloc(60), properties: { KEYS: `k${i}` } })
+  await store.flush()
+  await store.deleteTopic('gone')
+  store.put({ topic: 'gone', queueId: 0, body: Buffer.alloc(60), properties: { KEYS: 'again' } })
+  await store.close()
+  expect(await audit(disk)).toMatchObject({ findings: [], records: 21 })
+})
+
 test('an open store audits itself up to its checkpoint', async () => {
   const clock = new ManualClock()
   const store = await MessageStore.open('/store', {
