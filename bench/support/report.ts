@@ -1,0 +1,144 @@
+/** Figures as people read them: medians and spread of each contestant, and targets as ratios. */
+import Table from 'cli-table3'
+import type { Median, Target } from '../targets.ts'
+import type { Case } from './case.ts'
+import type { Measured } from './measuring.ts'
+import { figureOf } from './measuring.ts'
+import type { Answer } from './protocol.ts'
+
+/** A case with what was measured in it. */
+export type CaseResult = {
+  readonly id: string
+  readonly unit: string
+  readonly rows: readonly ResultRow[]
+}
+
+export type ResultRow = {
+  readonly entry: string
+  readonly skipped?: string
+  readonly median?: number
+  readonly spread?: readonly [number, number]
+  readonly megabytesPerSecond?: number
+  readonly deviceMegabytesPerSecond?: number
+  readonly p50Us?: number
+  readonly p99Us?: number
+  readonly configuration?: string
+  /** Medians of the further figures. */
+  readonly figures?: Readonly<Record<string, number>>
+}
+
+export type TargetResult = {
+  readonly target: string
+  readonly says: string
+  readonly bound: string
+  readonly measured?: number
+  readonly outcome: 'reached' | 'not reached' | 'not measured'
+}
+
+/** Sums a case up. */
+export function resultOf(one: Case, measured: readonly Measured[]): CaseResult {
+  const rows = measured.map(({ entry, answers, skipped }) =>
+    answers.length === 0
+      ? { entry, skipped: skipped ?? 'not measured' }
+      : { ...rowOf(one, entry, answers), ...(skipped === undefined ? {} : { skipped }) },
+  )
+  return { id: one.id, unit: one.figure?.unit ?? 'messages/s', rows }
+}
+
+function rowOf(one: Case, entry: string, answers: readonly Answer[]): ResultRow {
+  const values = answers.map(answer => figureOf(one, answer))
+  const on = (read: (answer: Answer) => number | undefined): number | undefined => {
+    const figures = answers.map(read).filter(figure => figure !== undefined)
+    return figures.length === 0 ? undefined : rounded(medianOf(figures))
+  }
+  const row: Record<string, unknown> = {
+    entry,
+    median: rounded(medianOf(values)),
+    spread: [rounded(Math.min(...values)), rounded(Math.max(...values))],
+    megabytesPerSecond: on(({ bytes, seconds }) => (bytes > 0 ? bytes / seconds / 1e6 : undefined)),
+    deviceMegabytesPerSecond: on(({ deviceBytes, seconds, bytes }) =>
+      deviceBytes === undefined || bytes === 0 ? undefined : deviceBytes / seconds / 1e6,
+    ),
+    p50Us: on(answer => answer.latencies?.p50),
+    p99Us: on(answer => answer.latencies?.p99),
+    configuration: answers[0]?.configuration,
+    figures: Object.fromEntries(
+      Object.keys(answers[0]?.figures ?? {}).map(name => [name, on(({ figures }) => figures?.[name])]),
+    ),
+  }
+  return Object.fromEntries(Object.entries(row).filter(([, value]) => value !== undefined)) as ResultRow
+}
+
+/** Looks medians up for the targets. */
+export function medianIn(results: readonly CaseResult[]): Median {
+  return (caseId, entry, figure) => {
+    const row = results.find(({ id }) => id === caseId)?.rows.find(each => each.entry === entry)
+    return figure === undefined ? row?.median : row?.figures?.[figure]
+  }
+}
+
+/** Holds the targets against the medians. */
+export function judge(targets: readonly Target[], median: Median): TargetResult[] {
+  return targets.map(({ id, says, atLeast, atMost, unit, value }) => {
+    const bound = atLeast === undefined ? `at most ${atMost} ${unit}` : `at least ${atLeast} ${unit}`
+    const measured = value(median)
+    if (measured === undefined) return { target: id, says, bound, outcome: 'not measured' }
+    const isReached = measured >= (atLeast ?? -Infinity) && measured <= (atMost ?? Infinity)
+    return { target: id, says, bound, measured: rounded(measured), outcome: isReached ? 'reached' : 'not reached' }
+  })
+}
+
+/** A case as a table on a terminal. */
+export function tableOf({ id, unit, rows }: CaseResult): string {
+  const table = new Table({
+    head: ['', unit, 'spread', 'MB/s', 'device MB/s', 'p50 us', 'p99 us', 'loop p99 ms', 'set'],
+    style: { head: [], border: [] },
+  })
+  for (const row of rows) {
+    if (row.median === undefined) table.push([row.entry, { colSpan: 8, content: `skipped: ${row.skipped ?? ''}` }])
+    else {
+      const [low, high] = row.spread ?? [0, 0]
+      const rest = [
+        row.megabytesPerSecond,
+        row.deviceMegabytesPerSecond,
+        row.p50Us,
+        row.p99Us,
+        row.figures?.loopDelayP99Ms,
+      ]
+      table.push([
+        row.entry,
+        grouped(row.median),
+        `${grouped(low)}-${grouped(high)}`,
+        ...rest.map(value => grouped(value)),
+        row.configuration ?? '',
+      ])
+    }
+  }
+  return `\n${id}\n${table.toString()}`
+}
+
+/** The targets as a table on a terminal. */
+export function targetTableOf(results: readonly TargetResult[]): string {
+  const table = new Table({ head: ['', 'ratio', 'bound', 'measured', ''], style: { head: [], border: [] } })
+  for (const { target, says, bound, measured, outcome } of results) {
+    table.push([target, says, bound, grouped(measured), outcome])
+  }
+  return table.toString()
+}
+
+/** Three digits are what a benchmark knows. */
+function rounded(value: number): number {
+  return value === 0 ? 0 : Number(value.toPrecision(value >= 1000 ? 4 : 3))
+}
+
+export function grouped(value: number | undefined): string {
+  return value === undefined ? '' : value.toLocaleString('en-US', { maximumFractionDigits: 3 })
+}
+
+function medianOf(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b)
+  const middle = sorted.length / 2
+  return sorted.length % 2 === 1
+    ? (sorted[Math.floor(middle)] as number)
+    : ((sorted[middle - 1] as number) + (sorted[middle] as number)) / 2
+}
