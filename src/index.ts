@@ -4,6 +4,8 @@ export { ERROR_CODES, PocketMQError } from './base/errors.ts'
 export type { Health, OffsetTarget, PurgeResult, QueryOptions, TopicRoute } from './messaging/admin.ts'
 export { Admin } from './messaging/admin.ts'
 export type {
+  BatchHandler,
+  BatchResult,
   ConsumerCloseOptions,
   GroupConsumerOptions,
   HandlerResult,

@@ -314,6 +314,14 @@ export class ConsumerGroup {
       give: (receive, cursor, message, isAgain) => this.#give(receive, cursor, message, isAgain),
       topicOf: (cursor, message) => this.#topicOf(cursor, message),
       ownerOf: cursor => this.ownerOf(cursor),
+      takeBack: (cursor, queueOffsets) => this.#takeBack(cursor, queueOffsets),
+    }
+  }
+
+  #takeBack(cursor: Cursor, queueOffsets: readonly number[]): void {
+    for (const queueOffset of queueOffsets) {
+      const lease = cursor.inFlight.get(queueOffset)
+      if (lease !== undefined) this.#endings.end(lease, queueOffset, { kind: 'release' }, [])
     }
   }
 

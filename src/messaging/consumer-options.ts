@@ -16,8 +16,16 @@ export type ListenerContext = {
 /**
  * How a handler ends without throwing. `'retry'`, `{ retryAfter: ms }` and ConsumeResult.FAILURE: again later; `'dlq'`: a dead
  * letter now; anything else, nothing included, acknowledges. Results of `rocketmq-client-nodejs` mean what they mean there.
+ * With `autoCommit: false`: nothing leaves it uncommitted, `'commit'` acknowledges it and what came before it in its queue,
+ * `'rollback'` lets all that come again.
  */
 export type HandlerResult = unknown
+
+/**
+ * How a batch handler ends without throwing: with one result for all its messages; with `{ ackIndex: i }`, the last one that is
+ * acknowledged (-1: none), those behind it come again later; or with a list that has a result for each.
+ */
+export type BatchResult = unknown
 
 /** What a listener may return, by the names `rocketmq-client-nodejs` has. */
 export const ConsumeResult: {
@@ -30,6 +38,9 @@ export const ConsumeResult: {
 
 /** Handles one message: returning acknowledges it, throwing lets it come again later. */
 export type MessageHandler = (message: MessageView, context: ListenerContext) => HandlerResult
+
+/** Handles several messages at once: returning acknowledges all of them, throwing lets all of them come again later. */
+export type BatchHandler = (messages: readonly MessageView[], context: ListenerContext) => BatchResult
 
 /** A function, or an object with one. */
 export type MessageListener = MessageHandler | { readonly consume: MessageHandler }
@@ -60,12 +71,29 @@ export type GroupConsumerOptions = {
 }
 
 /** Options of `mq.pushConsumer`. */
-export type PushConsumerOptions = GroupConsumerOptions & {
+export type PushConsumerOptions = GroupConsumerOptions & PushOptions & (OneByOne | InBatches)
+
+type OneByOne = {
   readonly messageListener: MessageListener
+  readonly batchListener?: undefined
+  readonly batchSize?: 1
+}
+
+type InBatches = {
+  /** Instead of `messageListener`. */
+  readonly batchListener: BatchHandler
+  /** How many messages it gets at most. It gets what there is, and waits for no more. */
+  readonly batchSize?: number
+  readonly messageListener?: undefined
+}
+
+type PushOptions = {
   readonly mode?: 'clustering' | 'broadcasting'
   readonly orderly?: boolean | 'group'
   readonly concurrency?: number
   readonly consumeTimeout?: number
+  /** With `orderly: true`. False: a message is done when its handler, or that of a later one of its queue, returns `'commit'`. */
+  readonly autoCommit?: boolean
   readonly onExhausted?: 'dlq' | 'block' | undefined
 }
 

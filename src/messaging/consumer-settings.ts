@@ -3,6 +3,7 @@ import { PocketMQError } from '../base/errors.ts'
 import type { Setting, Settings } from '../base/settings-table.ts'
 import { custom, flag, oneOf, resolveSettings, wholeNumber } from '../base/settings-table.ts'
 import type {
+  BatchHandler,
   GroupConsumerOptions,
   MessageListener,
   PullConsumerOptions,
@@ -30,6 +31,9 @@ const EXPONENTIAL_MULTIPLIER = 2
 const SUBSCRIPTIONS_MAX = 100_000
 /** A simple consumer's own count of messages in hand is the caller's; the core needs a weight for fair shares. */
 const SIMPLE_CONCURRENCY = 16
+const BATCH_MESSAGES_MAX = 1024
+/** Messages a batch handler gets at most, unless told otherwise. */
+export const BATCH_MESSAGES = 32
 
 type GroupTable = {
   readonly consumerGroup: Setting<string>
@@ -70,22 +74,28 @@ const GROUP_SETTINGS: GroupTable = {
 }
 
 type PushTable = GroupTable & {
-  readonly messageListener: Setting<MessageListener>
+  readonly messageListener: Setting<MessageListener | undefined>
+  readonly batchListener: Setting<BatchHandler | undefined>
+  readonly batchSize: Setting<number | undefined>
   readonly mode: Setting<'clustering' | 'broadcasting'>
   readonly orderly: Setting<boolean | 'group'>
   readonly concurrency: Setting<number>
   readonly consumeTimeout: Setting<number>
+  readonly autoCommit: Setting<boolean>
   readonly onExhausted: Setting<'dlq' | 'block' | undefined>
 }
 
 /** Options of `mq.pushConsumer`. */
 export const PUSH_SETTINGS: PushTable = {
   ...GROUP_SETTINGS,
-  messageListener: custom<MessageListener>('handles one message', () => undefined, checkListener),
+  messageListener: custom<MessageListener | undefined>('handles one message', undefined, checkListener),
+  batchListener: custom<BatchHandler | undefined>('handles several messages at once', undefined, checkFunction),
+  batchSize: optionalWholeNumber('messages a batchListener gets at most', 1, BATCH_MESSAGES_MAX),
   mode: oneOf('share the messages out, or every instance gets all', 'clustering', ['clustering', 'broadcasting']),
   orderly: custom<boolean | 'group'>('one at a time per queue (true) or per message group', false, checkOrderly),
   concurrency: wholeNumber('messages handled at once', 10, 1, 10_000),
   consumeTimeout: wholeNumber('milliseconds a handler may take', 15 * MINUTE_MS, 1, 24 * HOUR_MS),
+  autoCommit: flag('a handler that returns acknowledges; false: only when it says so', true),
   onExhausted: custom<'dlq' | 'block' | undefined>(
     'what becomes of an ordered message whose attempts are used up',
     undefined,
@@ -136,12 +146,9 @@ export type PullSettings = Settings<PullTable>
 export function resolvePush(options: PushConsumerOptions): PushSettings {
   const settings = resolveSettings(PUSH_SETTINGS, options, 'pushConsumer')
   checkGroup(settings)
-  if (settings.messageListener === PUSH_SETTINGS.messageListener.fallback) {
-    throw invalid(
-      'messageListener',
-      'pushConsumer needs a messageListener',
-      'Pass a function, or an object with `consume`.',
-    )
+  checkListeners(settings)
+  if (settings.autoCommit === false && settings.orderly !== true) {
+    throw invalid('autoCommit', 'only a queue handled in order can be committed by hand', 'Pass orderly: true as well.')
   }
   if (settings.orderly !== false && settings.mode === 'broadcasting') {
     throw invalid('orderly', 'broadcasting has no orderly delivery', "Leave `orderly` out, or use mode: 'clustering'.")
@@ -280,6 +287,18 @@ function checkGroup({ consumerGroup, subscriptions }: Settings<GroupTable>): voi
   )
 }
 
+function checkListeners({ messageListener, batchListener, batchSize }: PushSettings): void {
+  if ((messageListener === undefined) === (batchListener === undefined)) {
+    throw invalid(
+      'messageListener',
+      'pushConsumer needs a messageListener, or a batchListener',
+      'Pass one of them: a function, or for messageListener an object with `consume`.',
+    )
+  }
+  if (batchListener !== undefined || batchSize === undefined || batchSize === 1) return
+  throw invalid('batchSize', 'a messageListener gets one message', 'Pass a batchListener to get several at once.')
+}
+
 function checkOrderlyChoice({ orderly, onExhausted }: PushSettings): void {
   if (orderly === false || onExhausted !== undefined) return
   throw invalid(
@@ -310,6 +329,10 @@ function checkListener(value: unknown): string | undefined {
   if (typeof value === 'function') return undefined
   const consume = (value as { consume?: unknown } | null)?.consume
   return typeof consume === 'function' ? undefined : 'must be a function, or an object with a function `consume`'
+}
+
+function checkFunction(value: unknown): string | undefined {
+  return typeof value === 'function' ? undefined : 'must be a function'
 }
 
 function checkOrderly(value: unknown): string | undefined {

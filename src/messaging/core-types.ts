@@ -218,8 +218,10 @@ export type Outcome =
   | { readonly kind: 'ack' }
   | { readonly kind: 'retry'; readonly afterMs?: number; readonly reason?: string }
   | { readonly kind: 'dlq'; readonly reason?: string }
-  /** It was not worked on: it goes to somebody else at once and counts no attempt. */
-  | { readonly kind: 'release' }
+  /** Given back: it goes out again, at once or (in order only) after a wait, and counts no attempt. */
+  | { readonly kind: 'release'; readonly afterMs?: number }
+  /** In order per queue: worked on and not done. It stays this client's, and the queue goes on to the next one. */
+  | { readonly kind: 'hold' }
 
 /** Ends messages of one batch by their queue offsets. RocketMQ: BatchAck. */
 export type SettleEntry = {

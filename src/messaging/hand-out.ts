@@ -15,6 +15,9 @@ export type Served = 'more' | 'empty' | 'unwanted'
 
 export type Cursor = QueueCursor<Lease>
 
+/** What became of a message that is worked on and not done: its queue may have another one, or has too many of the kind. */
+export type Held = 'more' | 'full' | 'empty'
+
 /** What a hand-out needs of its group. */
 export type HandOutGroup = {
   readonly waiting: WaitingReceives
@@ -27,6 +30,8 @@ export type HandOutGroup = {
   topicOf(cursor: Cursor, message: StoredMessage): string | undefined
   /** The member that a queue belongs to. */
   ownerOf(cursor: Cursor): Member | undefined
+  /** Takes messages from whoever has them: they go out again. */
+  takeBack(cursor: Cursor, queueOffsets: readonly number[]): void
 }
 
 /** One way to hand out. */
@@ -35,6 +40,8 @@ export interface HandOut {
   serve(cursor: Cursor): Served
   /** A message of the queue is done. Answers whether the queue may have another one now. */
   ended(cursor: Cursor, queueOffset: number): boolean
+  /** A message was worked on and is not done; it stays with who has it. */
+  hold(cursor: Cursor, queueOffset: number): Held
   /** A message was let go: it stays with the queue, and goes out again once `resume` says so. */
   putBack(cursor: Cursor, queueOffset: number): void
   /** A message that was put back may go out again. */
@@ -47,6 +54,8 @@ export interface HandOut {
 
 /** Messages of one queue that are handed out before the next queue has its turn. */
 const QUANTUM = 32
+/** At most so many messages of a queue are worked on and not done; then it waits for them. */
+const HELD_MAX = 4096
 /** Messages of one queue that an owner gets at a time. */
 const ORDERED_BATCH_MAX = 32
 
@@ -73,6 +82,10 @@ export class MessageHandOut implements HandOut {
     return 'more'
   }
 
+  hold(): Held {
+    return 'empty'
+  }
+
   ended(cursor: Cursor): boolean {
     // A queue that paused for its many ranges waits for this.
     return cursor.hasMore
@@ -94,6 +107,8 @@ export class QueueHandOut implements HandOut {
   readonly #group: HandOutGroup
   /** Queues that wait after a failure, by the message that failed. */
   readonly #blocked = new Map<Cursor, number>()
+  /** Worked on and not done, by queue: who has them gets the next ones all the same. */
+  readonly #held = new Map<Cursor, Set<number>>()
 
   constructor(group: HandOutGroup) {
     this.#group = group
@@ -101,9 +116,10 @@ export class QueueHandOut implements HandOut {
 
   serve(cursor: Cursor): Served {
     const group = this.#group
-    if (cursor.inFlight.size > 0 || this.#blocked.has(cursor)) return 'empty'
+    if (!this.#isFree(cursor) || this.#blocked.has(cursor)) return 'empty'
     const owner = group.ownerOf(cursor)
     if (owner === undefined) return 'empty'
+    this.#takeFromOthers(cursor, owner)
     const receive = group.waiting.ofMember(owner)
     if (receive === undefined) return 'unwanted'
     if (cursor.peek() === undefined && !group.fetch(cursor)) return 'empty'
@@ -120,12 +136,25 @@ export class QueueHandOut implements HandOut {
     return 'empty'
   }
 
-  ended(cursor: Cursor): boolean {
-    return cursor.inFlight.size === 0
+  hold(cursor: Cursor, queueOffset: number): Held {
+    let held = this.#held.get(cursor)
+    if (held === undefined) {
+      held = new Set()
+      this.#held.set(cursor, held)
+    }
+    held.add(queueOffset)
+    if (held.size === HELD_MAX) return 'full'
+    return this.#isFree(cursor) ? 'more' : 'empty'
+  }
+
+  ended(cursor: Cursor, queueOffset: number): boolean {
+    this.#held.get(cursor)?.delete(queueOffset)
+    return this.#isFree(cursor)
   }
 
   putBack(cursor: Cursor, queueOffset: number): void {
     cursor.release(queueOffset)
+    this.#held.get(cursor)?.delete(queueOffset)
     const blockedBy = this.#blocked.get(cursor)
     if (blockedBy === undefined || queueOffset < blockedBy) this.#blocked.set(cursor, queueOffset)
   }
@@ -136,9 +165,24 @@ export class QueueHandOut implements HandOut {
 
   restart(cursor: Cursor): void {
     this.#blocked.delete(cursor)
+    this.#held.delete(cursor)
   }
 
   letGoOfRecords(): void {}
+
+  /** Nothing of it is being worked on. */
+  #isFree(cursor: Cursor): boolean {
+    const heldCount = this.#held.size === 0 ? 0 : (this.#held.get(cursor)?.size ?? 0)
+    return cursor.inFlight.size === heldCount && heldCount < HELD_MAX
+  }
+
+  /** The queue has another owner: what the one before did not finish comes again. */
+  #takeFromOthers(cursor: Cursor, owner: Member): void {
+    const held = this.#held.get(cursor)
+    if (held === undefined) return
+    const others = [...held].filter(queueOffset => cursor.inFlight.get(queueOffset)?.member !== owner)
+    if (others.length > 0) this.#group.takeBack(cursor, others)
+  }
 }
 
 /** One message of each message group at a time, each to the least busy member. */
@@ -170,6 +214,10 @@ export class MessageGroupHandOut implements HandOut {
       group.give(receive, cursor, message, next.isAgain)
     }
     return 'more'
+  }
+
+  hold(): Held {
+    return 'empty'
   }
 
   ended(cursor: Cursor, queueOffset: number): boolean {

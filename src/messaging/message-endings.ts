@@ -44,12 +44,16 @@ export class MessageEndings {
   end(lease: Lease, queueOffset: number, outcome: Outcome, copies: Promise<Settled>[]): void {
     const { leases, order, model, events } = this.#options
     const { cursor, member } = lease
+    if (outcome.kind === 'hold') {
+      this.#hold(lease, queueOffset)
+      return
+    }
     leases.drop(lease)
     if (outcome.kind === 'ack') {
       if (order === 'queue') leases.extend(lease)
       this.done(cursor, queueOffset)
     } else if (outcome.kind === 'release') {
-      this.#again(cursor, queueOffset)
+      this.#again(cursor, queueOffset, outcome.afterMs)
     } else if (model === 'broadcasting') {
       events.emit('broadcast-dropped', { ...this.#where(cursor), queueOffset })
       this.done(cursor, queueOffset)
@@ -96,14 +100,7 @@ export class MessageEndings {
       this.#options.events.emit('message-blocks', { ...this.#where(cursor), queueOffset, attempts: failures })
     }
     const waitMs = Math.min(IN_PLACE_MS_MAX, Math.max(IN_PLACE_MS_MIN, afterMs ?? retryWaitMs(retry, failures)))
-    const { handOut, alarms, wake } = this.#options
-    handOut.putBack(cursor, queueOffset)
-    const { epoch } = cursor.entry
-    alarms.in(waitMs, () => {
-      if (cursor.entry.epoch !== epoch) return
-      handOut.resume(cursor, queueOffset)
-      wake(cursor)
-    })
+    this.#again(cursor, queueOffset, waitMs)
   }
 
   /** A copy takes its place; until the copy is visible the message is nobody's and not done. */
@@ -137,12 +134,30 @@ export class MessageEndings {
     return copied
   }
 
-  /** It is handed out again at once. */
-  #again(cursor: Cursor, queueOffset: number): void {
-    const { handOut, wake } = this.#options
+  /** It was worked on and is not done: later ones of its queue may go out. */
+  #hold(lease: Lease, queueOffset: number): void {
+    const { leases, handOut, events, wake } = this.#options
+    const { cursor } = lease
+    leases.extend(lease)
+    const held = handOut.hold(cursor, queueOffset)
+    if (held === 'more') wake(cursor)
+    else if (held === 'full') {
+      events.emit('queue-paused', { ...this.#where(cursor), ackedRanges: cursor.entry.ranges.count })
+    }
+  }
+
+  /** It is handed out again: at once, or in its place after a wait. */
+  #again(cursor: Cursor, queueOffset: number, afterMs = 0): void {
+    const { handOut, alarms, wake } = this.#options
     handOut.putBack(cursor, queueOffset)
-    handOut.resume(cursor, queueOffset)
-    wake(cursor)
+    const { epoch } = cursor.entry
+    const resume = (): void => {
+      if (cursor.entry.epoch !== epoch) return
+      handOut.resume(cursor, queueOffset)
+      wake(cursor)
+    }
+    if (afterMs > 0) alarms.in(afterMs, resume)
+    else resume()
   }
 
   #where(cursor: Cursor): { readonly group: string; readonly topic: string; readonly queueId: number } {

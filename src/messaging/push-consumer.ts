@@ -4,21 +4,29 @@
  */
 import { asError, isErrorNamed } from '../base/errors.ts'
 import type { Alarm } from './alarms.ts'
-import type { ConsumerCloseOptions, MessageHandler, PushConsumerOptions } from './consumer-options.ts'
+import type { ConsumerCloseOptions, MessageHandler, MessageListener, PushConsumerOptions } from './consumer-options.ts'
 import type { ConsumerParts } from './consumer-parts.ts'
 import { consumerContext } from './consumer-parts.ts'
 import type { PushSettings } from './consumer-settings.ts'
-import { DRAIN_MS, pushRegistration, resolvePush } from './consumer-settings.ts'
+import { BATCH_MESSAGES, DRAIN_MS, pushRegistration, resolvePush } from './consumer-settings.ts'
 import type { ClientContext, Outcome, ReceivedBatch, ReceivedMessage, SettleEntry } from './core-types.ts'
+import type { HandlerEnd } from './handler-result.ts'
+import { endOf, endsOf, isThenable, RETRY } from './handler-result.ts'
 import { MessageView, receivedRecord } from './message-view.ts'
 import { TIMEOUT_RETRY_MS } from './retry-copy.ts'
-import type { HandledBatch } from './running-handler.ts'
-import { handlerOf, handlerTimeout, isThenable, outcomeOf, RunningHandler, RunningHandlers } from './running-handler.ts'
+import type { HandledBatch, HandledMessage } from './running-handler.ts'
+import { handlerTimeout, RunningHandler, RunningHandlers } from './running-handler.ts'
+import { Uncommitted } from './uncommitted.ts'
 
 /** The core's own patience beyond the consumer's: it only matters where this loop is gone. */
 const LEASE_GRACE_MS = 60_000
 /** Messages an ordered worker takes at a time; it works on them one after the other. */
 const ORDERED_MESSAGES = 32
+/** An ordered worker works so long on one queue; then others have their turn. RocketMQ: MAX_TIME_CONSUME_CONTINUOUSLY. */
+const ONE_QUEUE_MS_MAX = 60_000
+/** What was not committed comes again after this. RocketMQ: suspendCurrentQueueTimeMillis. */
+const ROLLED_BACK: Outcome = { kind: 'release', afterMs: 1000 }
+const HOLD: Outcome = { kind: 'hold' }
 
 /** A consumer that calls a handler for every message. */
 export class PushConsumer {
@@ -27,7 +35,11 @@ export class PushConsumer {
   readonly #parts: ConsumerParts
   readonly #settings: PushSettings
   readonly #ctx: ClientContext
-  readonly #handler: MessageHandler
+  /** Calls the user's handler with one message, or with several. */
+  readonly #call: (running: RunningHandler) => unknown
+  /** Messages a handler is called with at most. */
+  readonly #batchSize: number
+  readonly #uncommitted = new Uncommitted()
   readonly #stop = new AbortController()
   readonly #running = new RunningHandlers()
   #acked: HandledBatch[] = []
@@ -43,7 +55,8 @@ export class PushConsumer {
     this.#ctx = ctx
     this.group = group
     this.clientId = ctx.clientId
-    this.#handler = handlerOf(settings.messageListener)
+    this.#call = callOf(settings)
+    this.#batchSize = settings.batchListener === undefined ? 1 : (settings.batchSize ?? BATCH_MESSAGES)
   }
 
   /** Resolves once it has joined its group; handlers are called from then on. @throws SUBSCRIPTION_MISMATCH, INSTANCE_ID_IN_USE, INVALID_ARGUMENT */
@@ -101,13 +114,11 @@ export class PushConsumer {
         })
         continue
       }
-      const batches = await this.#receive(free)
+      const batches = await this.#receive(this.#takesSeveral ? this.#batchSize : free)
       if (batches === undefined) return
       const startedMs = this.#parts.alarms.nowMs()
-      for (const received of batches) {
-        const batch: HandledBatch = { queueTopic: received.queueTopic, receipt: received.receipt, acked: [] }
-        for (const message of received.messages) this.#run(batch, message, startedMs)
-      }
+      if (this.#takesSeveral) this.#runWith(batches.flatMap(handledMessages), startedMs)
+      else for (const received of batches) this.#runEach(received, startedMs)
       const turn = this.#parts.turns.next()
       if (turn !== undefined) await turn
     }
@@ -122,15 +133,20 @@ export class PushConsumer {
     }
   }
 
-  async #inOrder({ queueTopic, receipt, messages }: ReceivedBatch): Promise<void> {
-    const batch: HandledBatch = { queueTopic, receipt, acked: [] }
-    for (const [i, message] of messages.entries()) {
-      const outcome = await new Promise<Outcome>(resolve => {
-        this.#run(batch, message, this.#parts.alarms.nowMs(), resolve)
+  async #inOrder(received: ReceivedBatch): Promise<void> {
+    const messages = handledMessages(received)
+    const beganMs = this.#parts.alarms.nowMs()
+    for (let at = 0; at < messages.length; ) {
+      const startedMs = this.#parts.alarms.nowMs()
+      const several = messages.slice(at, at + this.#batchSize)
+      at += several.length
+      const isClean = await new Promise<boolean>(resolve => {
+        this.#runWith(several, startedMs, resolve)
       })
-      const rest = messages.slice(i + 1).map(later => later.queueOffset)
-      if (rest.length > 0 && (this.#isStopped || outcome.kind !== 'ack')) {
-        this.#settle(batch, rest, { kind: 'release' })
+      const rest = messages.slice(at)
+      const isLong = this.#parts.alarms.nowMs() - beganMs > ONE_QUEUE_MS_MAX
+      if (rest.length > 0 && (this.#isStopped || !isClean || isLong)) {
+        this.#settle(rest, { kind: 'release' })
         return
       }
       const turn = this.#parts.turns.next()
@@ -141,7 +157,9 @@ export class PushConsumer {
   /** Undefined when there is nothing more to do here. */
   async #receive(maxMessages: number): Promise<readonly ReceivedBatch[] | undefined> {
     const { group } = this
-    const invisibleMs = this.#settings.consumeTimeout + LEASE_GRACE_MS
+    // What waits for a commit has no time of its own: it goes when this consumer goes.
+    const { autoCommit, consumeTimeout } = this.#settings
+    const invisibleMs = autoCommit ? consumeTimeout + LEASE_GRACE_MS : Number.POSITIVE_INFINITY
     const request = { group, maxMessages, invisibleMs, waitMs: Number.POSITIVE_INFINITY }
     const { status, batches } = await this.#parts.core.receive(this.#ctx, request, this.#stop.signal)
     if (status !== 'fenced') return batches
@@ -152,49 +170,91 @@ export class PushConsumer {
     return undefined
   }
 
-  #run(batch: HandledBatch, raw: ReceivedMessage, startedMs: number, ended?: (outcome: Outcome) => void): void {
-    const message = new MessageView(receivedRecord(raw), raw.deliveryAttempt)
-    const running = new RunningHandler(batch, raw.queueOffset, message, startedMs, ended)
+  /** A handler for each message. */
+  #runEach(received: ReceivedBatch, startedMs: number): void {
+    const batch = handledBatch(received)
+    for (const raw of received.messages) {
+      this.#run(new RunningHandler(handledMessage(batch, raw), startedMs, undefined))
+    }
+  }
+
+  /** One handler for all of them. */
+  #runWith(messages: readonly HandledMessage[], startedMs: number, ended?: (isClean: boolean) => void): void {
+    const [first, ...others] = messages
+    if (first !== undefined) this.#run(new RunningHandler(first, startedMs, ended, others))
+  }
+
+  #run(running: RunningHandler): void {
     this.#running.add(running)
     this.#watch ??= this.#watchFor(running)
     let result: unknown
     try {
-      result = this.#handler(message, running)
+      result = this.#call(running)
     } catch (error) {
       this.#failed(running, error)
       return
     }
     if (isThenable(result)) {
       result.then(
-        value => this.#end(running, outcomeOf(value)),
+        value => this.#returned(running, value),
         (error: unknown) => this.#failed(running, error),
       )
     } else {
-      this.#end(running, outcomeOf(result))
+      this.#returned(running, result)
     }
+  }
+
+  #returned(running: RunningHandler, result: unknown): void {
+    if (this.#takesSeveral) this.#end(running, endsOf(result, 1 + running.others.length))
+    else this.#end(running, [endOf(result)])
   }
 
   #failed(running: RunningHandler, thrown: unknown): void {
     if (running.isOver) return
-    const { topic, messageId, deliveryAttempt: attempt } = running.message
-    this.#parts.events.emit('handler-failed', { group: this.group, topic, messageId, attempt, error: asError(thrown) })
-    this.#end(running, { kind: 'retry' })
+    const error = asError(thrown)
+    for (const { message } of running.all) {
+      const { topic, messageId, deliveryAttempt: attempt } = message
+      this.#parts.events.emit('handler-failed', { group: this.group, topic, messageId, attempt, error })
+    }
+    this.#end(running, [RETRY])
   }
 
-  #end(running: RunningHandler, outcome: Outcome): void {
+  /** Its messages have ended, each in its way; the last of `ends` is that of all that follow. */
+  #end(running: RunningHandler, ends: readonly HandlerEnd[]): void {
     if (running.isOver) return
     running.isOver = true
     this.#running.remove(running)
-    const { batch, queueOffset } = running
-    if (outcome.kind === 'ack') {
-      if (this.#acked.length === 0) queueMicrotask(this.#acknowledge)
-      if (batch.acked.length === 0) this.#acked.push(batch)
-      batch.acked.push(queueOffset)
-    } else {
-      this.#settle(batch, [queueOffset], outcome)
-    }
-    running.ended?.(outcome)
+    let isClean = this.#endOne(running, ends[0] as HandlerEnd)
+    running.others.forEach((other, i) => {
+      isClean = this.#endOne(other, ends[Math.min(i + 1, ends.length - 1)] as HandlerEnd) && isClean
+    })
+    running.ended?.(isClean)
     this.#freed()
+  }
+
+  /** Answers whether what follows it in its queue may go on. */
+  #endOne(handled: HandledMessage, end: HandlerEnd): boolean {
+    const { autoCommit } = this.#settings
+    if (end.kind === 'commit' || (end.kind === 'ack' && autoCommit)) {
+      if (!autoCommit) for (const earlier of this.#uncommitted.take(handled)) this.#ack(earlier)
+      this.#ack(handled)
+      return true
+    }
+    if (end.kind === 'ack') {
+      this.#uncommitted.add(handled)
+      this.#settle([handled], HOLD)
+      return true
+    }
+    if (end.kind !== 'rollback') this.#settle([handled], end)
+    else if (autoCommit) this.#settle([handled], RETRY)
+    else this.#settle([...this.#uncommitted.take(handled), handled], ROLLED_BACK)
+    return false
+  }
+
+  #ack({ batch, queueOffset }: HandledMessage): void {
+    if (this.#acked.length === 0) queueMicrotask(this.#acknowledge)
+    if (batch.acked.length === 0) this.#acked.push(batch)
+    batch.acked.push(queueOffset)
   }
 
   #freed(): void {
@@ -218,8 +278,10 @@ export class PushConsumer {
     this.#parts.core.acknowledge(this.#ctx, { group: this.group, entries })
   }
 
-  #settle({ queueTopic, receipt }: HandledBatch, queueOffsets: readonly number[], outcome: Outcome): void {
-    const entries: SettleEntry[] = [{ queueTopic, receipt, queueOffsets, outcome }]
+  #settle(messages: readonly HandledMessage[], outcome: Outcome): void {
+    const entries = messages.map(({ batch: { queueTopic, receipt }, queueOffset }): SettleEntry => {
+      return { queueTopic, receipt, queueOffsets: [queueOffset], outcome }
+    })
     this.#parts.core.acknowledge(this.#ctx, { group: this.group, entries })
   }
 
@@ -239,14 +301,17 @@ export class PushConsumer {
         this.#watch = this.#watchFor(running)
         return
       }
-      const { topic, messageId } = running.message
-      this.#parts.events.emit('handler-timeout', { group: this.group, topic, messageId, afterMs })
+      for (const { message } of running.all) {
+        const { topic, messageId } = message
+        this.#parts.events.emit('handler-timeout', { group: this.group, topic, messageId, afterMs })
+      }
       running.abort(handlerTimeout(running.message, afterMs))
-      this.#end(
-        running,
-        this.#settings.orderly === false ? { kind: 'retry', afterMs: TIMEOUT_RETRY_MS } : { kind: 'retry' },
-      )
+      this.#end(running, [this.#settings.orderly === false ? { kind: 'retry', afterMs: TIMEOUT_RETRY_MS } : RETRY])
     }
+  }
+
+  get #takesSeveral(): boolean {
+    return this.#settings.batchListener !== undefined
   }
 
   get #isStopped(): boolean {
@@ -260,7 +325,7 @@ export class PushConsumer {
       this.#running.remove(running)
       running.isOver = true
       running.abort(new DOMException('The consumer is closing', 'AbortError'))
-      running.ended?.({ kind: 'release' })
+      running.ended?.(false)
     }
     this.#freed()
     await this.#loops
@@ -279,4 +344,35 @@ export class PushConsumer {
       }
     })
   }
+}
+
+/** How a user's handler is called. */
+function callOf({ messageListener, batchListener }: PushSettings): (running: RunningHandler) => unknown {
+  if (batchListener !== undefined) {
+    return running =>
+      batchListener(
+        running.all.map(({ message }) => message),
+        running,
+      )
+  }
+  const handler = handlerOf(messageListener as MessageListener)
+  return running => handler(running.message, running)
+}
+
+function handlerOf(listener: MessageListener): MessageHandler {
+  return typeof listener === 'function' ? listener : (message, context) => listener.consume(message, context)
+}
+
+function handledBatch({ queueTopic, queueId, receipt }: ReceivedBatch): HandledBatch {
+  return { queueTopic, queueId, receipt, acked: [] }
+}
+
+function handledMessage(batch: HandledBatch, raw: ReceivedMessage): HandledMessage {
+  const { queueOffset, deliveryAttempt } = raw
+  return { batch, queueOffset, message: new MessageView(receivedRecord(raw), deliveryAttempt) }
+}
+
+function handledMessages(received: ReceivedBatch): HandledMessage[] {
+  const batch = handledBatch(received)
+  return received.messages.map(raw => handledMessage(batch, raw))
 }

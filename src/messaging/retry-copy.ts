@@ -72,8 +72,10 @@ export function retryCopy(message: StoredMessage, settles: Settlement, waitMs: n
     [PROPERTY_PMQ_SETTLES]: formatSettles(settles),
   })
   if (waitMs <= 0) return record
+  // A growing wait need not be whole; RocketMQ's times are.
+  const deliverMs = Math.ceil(nowMs + waitMs)
   const level = DELAY_LEVELS_MS.indexOf(waitMs) + 1
-  return level > 0 ? delayedByLevel(record, level) : delayedUntil(record, nowMs + waitMs)
+  return level > 0 ? delayedByLevel(record, level) : delayedUntil(record, deliverMs)
 }
 
 /** The copy among the group's dead letters. */

@@ -1,24 +1,36 @@
 /** Calls of a user's handler that are under way, and what their ends mean. */
 import { PocketMQError } from '../base/errors.ts'
-import type { ListenerContext, MessageHandler, MessageListener } from './consumer-options.ts'
-import type { Outcome } from './core-types.ts'
+import type { ListenerContext } from './consumer-options.ts'
 import type { MessageView } from './message-view.ts'
 
-const ACK: Outcome = { kind: 'ack' }
-const RETRY: Outcome = { kind: 'retry' }
-const DEAD: Outcome = { kind: 'dlq' }
-
 /** A batch in hand: what of it is acknowledged in one turn goes to the core together. */
-export type HandledBatch = { readonly queueTopic: string; readonly receipt: string; acked: number[] }
+export type HandledBatch = {
+  readonly queueTopic: string
+  readonly queueId: number
+  readonly receipt: string
+  acked: number[]
+}
 
-/** One call of a handler; what the handler is given as its context. */
-export class RunningHandler implements ListenerContext {
+/** A message that a handler is called with. */
+export type HandledMessage = {
+  readonly batch: HandledBatch
+  readonly queueOffset: number
+  readonly message: MessageView
+}
+
+const NO_OTHERS: readonly HandledMessage[] = []
+
+/** One call of a handler with a message, or with several; what the handler is given as its context. */
+export class RunningHandler implements ListenerContext, HandledMessage {
   readonly batch: HandledBatch
   readonly queueOffset: number
   readonly message: MessageView
   /** Monotonic milliseconds. */
   readonly startedMs: number
-  readonly ended: ((outcome: Outcome) => void) | undefined
+  /** Told when it has ended: whether nothing of it failed. */
+  readonly ended: ((isClean: boolean) => void) | undefined
+  /** The messages after the first. */
+  readonly others: readonly HandledMessage[]
   /** It ended, or its time was over: its result means nothing any more. */
   isOver = false
   /** Neighbours in {@link RunningHandlers}. */
@@ -28,17 +40,22 @@ export class RunningHandler implements ListenerContext {
   #reason: Error | undefined
 
   constructor(
-    batch: HandledBatch,
-    queueOffset: number,
-    message: MessageView,
+    first: HandledMessage,
     startedMs: number,
-    ended: ((outcome: Outcome) => void) | undefined,
+    ended: ((isClean: boolean) => void) | undefined,
+    others: readonly HandledMessage[] = NO_OTHERS,
   ) {
-    this.batch = batch
-    this.queueOffset = queueOffset
-    this.message = message
+    this.batch = first.batch
+    this.queueOffset = first.queueOffset
+    this.message = first.message
     this.startedMs = startedMs
     this.ended = ended
+    this.others = others
+  }
+
+  /** Its messages, in the order the handler has them. */
+  get all(): readonly HandledMessage[] {
+    return [this, ...this.others]
   }
 
   /** Made when it is asked for: most handlers never do. */
@@ -88,32 +105,6 @@ export class RunningHandlers {
     running.after = undefined
     this.#size--
   }
-}
-
-/** The listener as a function. */
-export function handlerOf(listener: MessageListener): MessageHandler {
-  return typeof listener === 'function' ? listener : (message, context) => listener.consume(message, context)
-}
-
-/** What a handler's result means for its message. */
-export function outcomeOf(result: unknown): Outcome {
-  if (result === undefined || result === null) return ACK
-  if (result === 'retry' || result === 'FAILURE') return RETRY
-  if (result === 'dlq') return DEAD
-  if (typeof result !== 'object') return ACK
-  const { name, retryAfter, suspendTimeMs } = result as {
-    name?: unknown
-    retryAfter?: unknown
-    suspendTimeMs?: unknown
-  }
-  const afterMs = typeof retryAfter === 'number' ? retryAfter : suspendTimeMs
-  if (typeof afterMs === 'number' && afterMs >= 0) return { kind: 'retry', afterMs }
-  return name === 'FAILURE' ? RETRY : ACK
-}
-
-/** Whether a handler's result has to be waited for. */
-export function isThenable(result: unknown): result is PromiseLike<unknown> {
-  return typeof (result as { then?: unknown } | null | undefined)?.then === 'function'
 }
 
 /** Why a handler's signal aborts when it has run too long. */
