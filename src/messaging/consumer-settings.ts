@@ -1,7 +1,7 @@
 /** Settings of consumers: name, unit, default, bounds; and what they are in the core's plain values. */
 import { PocketMQError } from '../base/errors.ts'
 import type { Setting, Settings } from '../base/settings-table.ts'
-import { custom, flag, oneOf, resolveSettings, wholeNumber } from '../base/settings-table.ts'
+import { custom, flag, oneOf, optionalWholeNumber, resolveSettings, wholeNumber } from '../base/settings-table.ts'
 import type {
   BatchHandler,
   GroupConsumerOptions,
