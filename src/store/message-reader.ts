@@ -21,6 +21,8 @@ import type { MessageIndex } from './message-index.ts'
 import type { ProvenRecords } from './proven-records.ts'
 import type { ExpectedQueue } from './record-check.ts'
 import { isRecordOf } from './record-check.ts'
+import type { Taken } from './run-ahead.ts'
+import { RunAhead } from './run-ahead.ts'
 import type { GetRequest, GetResult, GetStatus } from './store-types.ts'
 import { searchByTime } from './time-search.ts'
 
@@ -54,12 +56,16 @@ const KEPT_QUEUES_MAX = 64
 const MENDS_MAX = 256
 const LIGHT_QUEUE_PREFIX = '%LMQ%'
 
+/** The first `count` records of a plan, one behind the other. */
+type Batch = Taken & { readonly count: number }
+
 type KeptEntries = { readonly from: number; readonly bytes: Buffer }
 
 /** Reading a store. */
 export class MessageReader {
   readonly #parts: MessageReaderParts
   readonly #reads: LogReads
+  readonly #runs: RunAhead
   readonly #mender: EntryMender
   readonly #plan = new BatchPlan()
   readonly #cursor = new RecordCursor()
@@ -73,6 +79,7 @@ export class MessageReader {
     const { log, queues, dispatched, checks, onEvent = () => undefined } = parts
     this.#parts = parts
     this.#reads = new LogReads(log)
+    this.#runs = new RunAhead(log)
     this.#mender = new EntryMender({
       log,
       queues,
@@ -95,10 +102,8 @@ export class MessageReader {
     const plan = this.#plan
     plan.make(entries, request.queueOffset, this.#limits(queue, request))
     if (plan.count === 0) return this.#nothingPlanned(plan, queue, request.queueOffset)
-    if (!this.#reads.isNear(plan.physicalOffsets[0] as number)) return nothing('cold', request.queueOffset, queue)
-    const target = Buffer.allocUnsafe(plan.bytes)
-    const copied = this.#copyNow(plan, target)
-    const messages = this.#messages(plan, target, copied, queue)
+    const batch = this.#batchNow(plan)
+    const messages = batch === undefined ? [] : this.#messages(plan, batch, queue)
     if (messages.length === 0) return nothing('cold', request.queueOffset, queue)
     return this.#found(plan, messages, queue)
   }
@@ -114,9 +119,7 @@ export class MessageReader {
       if (entries.length === 0) return missingFile(queue, request.queueOffset)
       const plan = new BatchPlan()
       plan.make(entries, request.queueOffset, this.#limits(queue, request))
-      const target = Buffer.allocUnsafe(plan.bytes)
-      const copied = await this.#copy(plan, target)
-      const messages = this.#messages(plan, target, copied, queue)
+      const messages = this.#messages(plan, await this.#batch(plan), queue)
       if (messages.length > 0) return this.#found(plan, messages, queue)
       if (plan.count === 0 && plan.badSlot !== request.queueOffset) {
         return this.#nothingPlanned(plan, queue, request.queueOffset)
@@ -226,6 +229,31 @@ export class MessageReader {
 
   // ---- records -----------------------------------------------------------------------------------------------------------
 
+  /** The plan's records where they can be had without waiting: bytes that are the caller's alone. */
+  #batchNow(plan: BatchPlan): Batch | undefined {
+    const first = plan.physicalOffsets[0] as number
+    if (isOneRun(plan)) {
+      const taken = this.#runs.takeNow(first, plan.bytes)
+      if (taken !== undefined) return { ...taken, count: plan.count }
+    }
+    if (!this.#reads.isNear(first)) return undefined
+    const bytes = Buffer.allocUnsafe(plan.bytes)
+    return { bytes, start: 0, count: this.#copyNow(plan, bytes) }
+  }
+
+  async #batch(plan: BatchPlan): Promise<Batch> {
+    const { count } = plan
+    if (count === 0) return { bytes: Buffer.alloc(0), start: 0, count }
+    const isRun = isOneRun(plan)
+    const first = plan.physicalOffsets[0] as number
+    const taken = isRun ? await this.#runs.take(first, plan.bytes) : undefined
+    if (taken !== undefined) return { ...taken, count }
+    const bytes = Buffer.allocUnsafe(plan.bytes)
+    const copied = await this.#copy(plan, bytes)
+    if (isRun && copied === count) this.#runs.noteEnd(first + plan.bytes)
+    return { bytes, start: 0, count: copied }
+  }
+
   /** Copies the plan's records one behind the other; answers how many could be had. */
   #copyNow(plan: BatchPlan, target: Buffer): number {
     const { count, physicalOffsets, sizes } = plan
@@ -268,26 +296,26 @@ export class MessageReader {
     return count
   }
 
-  /** The first `copied` records of the plan as messages, up to the first that its entry does not fit. */
-  #messages(plan: BatchPlan, target: Buffer, copied: number, queue: ConsumeQueue): StoredMessage[] {
+  /** The records of a batch as messages, up to the first that its entry does not fit. */
+  #messages(plan: BatchPlan, { bytes, start: from, count }: Batch, queue: ConsumeQueue): StoredMessage[] {
     const { checks, trustedFrom, proven } = this.#parts
     proven?.tick()
     const trusted = trustedFrom?.() ?? Number.POSITIVE_INFINITY
     const expected = this.#expectedIn(queue)
     const messages: StoredMessage[] = []
-    const view = new DataView(target.buffer, target.byteOffset, target.length)
-    let start = 0
-    for (let i = 0; i < copied; i++) {
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+    let start = from
+    for (let i = 0; i < count; i++) {
       const sizeBytes = plan.sizes[i] as number
       const physicalOffset = plan.physicalOffsets[i] as number
-      if (!isRecordOf(target, start, sizeBytes, expected, physicalOffset, plan.slots[i] as number)) break
+      if (!isRecordOf(bytes, start, sizeBytes, expected, physicalOffset, plan.slots[i] as number)) break
       if (physicalOffset < trusted && proven?.has(physicalOffset) !== true) {
         // A bit may have flipped on the device since: a damaged record is looked for like one that is missing, never shown.
         const end = start + sizeBytes
-        if (this.#cursor.read(target, view, start, end, physicalOffset, checks(physicalOffset)) !== 'record') break
+        if (this.#cursor.read(bytes, view, start, end, physicalOffset, checks(physicalOffset)) !== 'record') break
         proven?.add(physicalOffset)
       }
-      messages.push(new StoredMessage(target, start, sizeBytes, plan.tagsCodes[i] as number))
+      messages.push(new StoredMessage(bytes, start, sizeBytes, plan.tagsCodes[i] as number))
       start += sizeBytes
     }
     return messages
@@ -319,8 +347,7 @@ export class MessageReader {
       maxMessages: 1,
     })
     plan.make(await queue.readEntries(slot, 1), slot, limits)
-    const target = Buffer.allocUnsafe(plan.bytes)
-    return this.#messages(plan, target, await this.#copy(plan, target), queue).length === 1
+    return this.#messages(plan, await this.#batch(plan), queue).length === 1
   }
 
   async #readRecord(physicalOffset: number): Promise<StoredMessage | undefined> {
@@ -340,6 +367,11 @@ export class MessageReader {
     }
     return undefined
   }
+}
+
+/** Whether all records of a plan lie one behind the other. */
+function isOneRun(plan: BatchPlan): boolean {
+  return runBytes(plan, 0, plan.count) === plan.bytes
 }
 
 /** One past the last record that lies right behind the one before it, from record `i` on. */
