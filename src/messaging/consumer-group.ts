@@ -6,10 +6,12 @@ import { abortError } from '../base/errors.ts'
 import { PROPERTY_RETRY_TOPIC } from '../codec/properties.ts'
 import type { MessageStore, StoredMessage } from '../store/message-store.ts'
 import type { Alarms } from './alarms.ts'
-import { assignQueues } from './assignment.ts'
+import type { AssignmentContext } from './assignment.ts'
 import type {
+  AssignmentView,
   ChangeInvisibleRequest,
   ChangeInvisibleResult,
+  ClientEvent,
   ConsumerRegistration,
   ReceiveRequest,
   ReceiveResult,
@@ -17,6 +19,7 @@ import type {
   SettleStatus,
 } from './core-types.ts'
 import type { Events } from './events.ts'
+import { GroupAssignment } from './group-assignment.ts'
 import type { GroupOffsets } from './group-offsets.ts'
 import { queueKey } from './group-offsets.ts'
 import type { Cursor, HandOut, HandOutGroup } from './hand-out.ts'
@@ -53,6 +56,10 @@ export type ConsumerGroupOptions = {
   readonly memory: ReadAhead
   readonly memoryBytesMax: number
   readonly brokerName: string
+  /** Assignment functions, by the name registrations know them by. */
+  readonly functionOf: AssignmentContext['functionOf']
+  /** Leaves an event for a client. */
+  readonly tellClient: (clientId: string, event: ClientEvent) => void
 }
 
 /** One entry's outcome: a status for each message, and the copies that are on their way. */
@@ -72,7 +79,9 @@ export class ConsumerGroup {
   readonly #waiting: WaitingReceives
   /** Queues that may have something to hand out, in turn. */
   readonly #active = new Set<Cursor>()
-  #owners: ReadonlyMap<Cursor, Member> | undefined
+  readonly #assignment: GroupAssignment<Cursor>
+  /** Somebody or a queue came or went since queues were assigned. */
+  #isAssignmentDue = false
   /** Members subscribe to different topics: who gets a message depends on its topic. */
   #hasOwnTopics = false
   #isPumping = false
@@ -85,6 +94,7 @@ export class ConsumerGroup {
     this.options = options
     this.retryTopic = retryTopicOf(group)
     this.#waiting = new WaitingReceives(alarms)
+    this.#assignment = new GroupAssignment({ ...options, logger: store.logger })
     this.#reader = new QueueReader({
       ...options,
       onReady: cursor => this.wake(cursor),
@@ -141,7 +151,7 @@ export class ConsumerGroup {
   }
 
   #membersChanged(): void {
-    this.#owners = undefined
+    this.#assignSoon()
     const sets = new Set([...this.#members.values()].map(member => [...member.topics].sort().join('\n')))
     this.#hasOwnTopics = sets.size > 1
     for (const cursor of this.#cursors.values()) if (cursor.hasMore) this.#active.add(cursor)
@@ -166,7 +176,7 @@ export class ConsumerGroup {
     const entry = offsets.obtain(offsetsName, topic, queueId, start)
     const cursor: Cursor = new QueueCursor<Lease>(entry, endOffset, memory)
     this.#cursors.set(queueKey(topic, queueId), cursor)
-    this.#owners = undefined
+    this.#assignSoon()
     if (cursor.hasMore) this.wake(cursor)
     return cursor
   }
@@ -179,7 +189,7 @@ export class ConsumerGroup {
       this.#cursors.delete(key)
       this.#active.delete(cursor)
     }
-    this.#owners = undefined
+    this.#assignSoon()
   }
 
   /** The queue has grown. */
@@ -202,11 +212,77 @@ export class ConsumerGroup {
     this.wake(cursor)
   }
 
-  /** The member that a queue belongs to, under ordered delivery of whole queues. */
+  // ------------------------------------------------------------------------------------------ owners of queues
+
+  /** The member that a queue belongs to, under ordered delivery of whole queues and for pull consumers that subscribe. */
   ownerOf(cursor: Cursor): Member | undefined {
-    if (this.options.order !== 'queue') return undefined
-    this.#owners ??= assignQueues([...this.#cursors.values()], this.members)
-    return this.#owners.get(cursor)
+    this.#assignNow()
+    return this.#assignment.ownerOf(cursor)
+  }
+
+  /** Whether the queue is the client's, and has been since that epoch where one is given. */
+  isOwnedBy(clientId: string, topic: string, queueId: number, epoch?: number): boolean {
+    const cursor = this.cursor(topic, queueId)
+    if (cursor === undefined || this.ownerOf(cursor)?.clientId !== clientId) return false
+    return epoch === undefined || this.#assignment.epochOf(cursor) === epoch
+  }
+
+  /** The queues of a member, with the epochs it got them in. */
+  assignmentOf(member: Member): AssignmentView {
+    this.#assignNow()
+    const queues = this.#assignment.queuesOf(member).map(cursor => {
+      return { topic: cursor.topic, queueId: cursor.queueId, epoch: this.#assignment.epochOf(cursor) }
+    })
+    return { epoch: this.#assignment.epoch, queues }
+  }
+
+  /** Queues that have no owner though the group has members. */
+  get unassignedQueues(): number {
+    return this.#assignment.unassigned
+  }
+
+  get #hasOwners(): boolean {
+    return this.options.order === 'queue' || this.members.some(member => member.registration.kind === 'pull')
+  }
+
+  /** Many queues come together: they are assigned once. */
+  #assignSoon(): void {
+    if (this.#isAssignmentDue || !this.#hasOwners) return
+    this.#isAssignmentDue = true
+    queueMicrotask(() => this.#assignNow())
+  }
+
+  #assignNow(): void {
+    if (!this.#isAssignmentDue || this.#isClosed) return
+    this.#isAssignmentDue = false
+    const given = new Map<Member, Cursor[]>()
+    for (const { queue, from } of this.#assignment.update([...this.#cursors.values()], this.members)) {
+      if (this.member(from.clientId) !== from) continue
+      given.set(from, [...(given.get(from) ?? []), queue])
+    }
+    for (const [member, cursors] of given) this.#revoke(member, cursors)
+  }
+
+  /** Ends a member's time with queues that are another's: now where it has nothing in hand, else when its drain time is over. */
+  #revoke(member: Member, cursors: readonly Cursor[]): void {
+    const { alarms, tellClient } = this.options
+    const { drainMs } = member.registration
+    const { epoch } = this.#assignment
+    const queues = cursors.map(({ topic, queueId }) => ({ topic, queueId }))
+    tellClient(member.clientId, { kind: 'revoked', group: this.group, epoch, drainMs, queues })
+    for (const cursor of cursors) {
+      if (cursor.inFlight.size === 0) continue
+      alarms.in(drainMs, () => {
+        if (this.ownerOf(cursor) !== member) this.#takeAway(member, cursor)
+      })
+    }
+  }
+
+  #takeAway(member: Member, cursor: Cursor): void {
+    for (const lease of this.leases.of(member)) {
+      if (lease.cursor !== cursor) continue
+      for (const queueOffset of this.leases.open(lease)) this.#endings.end(lease, queueOffset, { kind: 'release' }, [])
+    }
   }
 
   // ------------------------------------------------------------------------------------------ receive

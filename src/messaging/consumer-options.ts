@@ -1,4 +1,5 @@
 /** Options of consumers, as users give them; defaults and bounds are in `consumer-settings.ts`. */
+import type { AssignmentOptions } from './assignment-settings.ts'
 import type { MessageView } from './message-view.ts'
 import type { SubscriptionExpression } from './subscription-expression.ts'
 
@@ -52,7 +53,7 @@ export type RetryBackoff =
   | { readonly initialMs: number; readonly maxMs?: number; readonly multiplier?: number }
 
 /** What push and simple consumers have in common. */
-export type GroupConsumerOptions = {
+export type GroupConsumerOptions = AssignmentOptions & {
   readonly consumerGroup: string
   readonly subscriptions: Subscriptions
   /**

@@ -2,6 +2,7 @@
 import { PocketMQError } from '../base/errors.ts'
 import type { Setting, Settings } from '../base/settings-table.ts'
 import { custom, flag, oneOf, optionalWholeNumber, resolveSettings, wholeNumber } from '../base/settings-table.ts'
+import { ASSIGNMENT_SETTINGS, assignmentRegistration } from './assignment-settings.ts'
 import type {
   BatchHandler,
   GroupConsumerOptions,
@@ -35,7 +36,7 @@ const BATCH_MESSAGES_MAX = 1024
 /** Messages a batch handler gets at most, unless told otherwise. */
 export const BATCH_MESSAGES = 32
 
-type GroupTable = {
+type GroupTable = typeof ASSIGNMENT_SETTINGS & {
   readonly consumerGroup: Setting<string>
   readonly subscriptions: Setting<Subscriptions>
   readonly maxAttempts: Setting<number>
@@ -48,6 +49,7 @@ type GroupTable = {
 }
 
 const GROUP_SETTINGS: GroupTable = {
+  ...ASSIGNMENT_SETTINGS,
   consumerGroup: custom('name of the consumer group', '', checkText),
   subscriptions: custom<Subscriptions>('expressions by topic', {}, checkSubscriptions),
   maxAttempts: wholeNumber(
@@ -213,6 +215,8 @@ export function pullRegistration({
     onExhausted: 'dlq',
     onSubscriptionMismatch: 'replace',
     topicSets: 'independent',
+    assignment: { kind: 'averaged' },
+    drainMs: GROUP_SETTINGS.drainTimeout.fallback,
     isNamed: instanceName !== undefined,
   }
 }
@@ -250,6 +254,7 @@ function groupRegistration(
     startFrom: startOf(startFrom),
     onSubscriptionMismatch,
     topicSets,
+    ...assignmentRegistration(settings),
     isNamed,
   }
 }

@@ -1,5 +1,7 @@
 /** The consumers of one queue object: made here, and closed together. */
 import { PocketMQError } from '../base/errors.ts'
+import type { AssignmentOptions } from './assignment-settings.ts'
+import { withNamedFunction } from './assignment-settings.ts'
 import type {
   ConsumerCloseOptions,
   PullConsumerOptions,
@@ -32,11 +34,11 @@ export class Consumers {
   }
 
   push(options: PushConsumerOptions): Promise<PushConsumer> {
-    return this.#join(() => PushConsumer.open(this.#parts, options))
+    return this.#join(() => PushConsumer.open(this.#parts, this.#named(options)))
   }
 
   simple(options: SimpleConsumerOptions): Promise<SimpleConsumer> {
-    return this.#join(() => SimpleConsumer.open(this.#parts, options))
+    return this.#join(() => SimpleConsumer.open(this.#parts, this.#named(options)))
   }
 
   pull(options: PullConsumerOptions): Promise<PullConsumer> {
@@ -50,6 +52,10 @@ export class Consumers {
     await Promise.allSettled(this.#joining)
     const closed = await Promise.allSettled([...this.#live].map(consumer => consumer.close(options)))
     for (const one of closed) if (one.status === 'rejected') throw one.reason
+  }
+
+  #named<O extends AssignmentOptions>(options: O): O {
+    return withNamedFunction(options, assign => this.#parts.core.assignmentFunctions.nameOf(assign))
   }
 
   async #join<C extends Consumer>(open: () => Promise<C>): Promise<C> {

@@ -107,6 +107,17 @@ export type ClientEvent =
   | { readonly kind: 'ids-changed'; readonly group: string }
   /** Another subscription has become the group's, or its offsets were reset: join again. */
   | { readonly kind: 'fenced'; readonly group: string; readonly reason: string }
+  /**
+   * These queues are another member's from now on: end what is being worked on within `drainMs`, give back the rest. What is in hand
+   * after that is taken away, and its receipts end nothing.
+   */
+  | {
+      readonly kind: 'revoked'
+      readonly group: string
+      readonly epoch: number
+      readonly drainMs: number
+      readonly queues: readonly QueueAddress[]
+    }
   | {
       readonly kind: 'reset-offset'
       readonly group: string
@@ -134,6 +145,13 @@ export type SubscriptionEntry = {
 /** Where a group starts in a queue that has no offset of its: the oldest, the end, or a time (epoch milliseconds). */
 export type StartFrom = 'first' | 'last' | number
 
+/** How queues are shared out where they have owners. Members of a group use the same. `manual`: the queues this member takes. */
+export type Assignment =
+  | { readonly kind: 'averaged' | 'circle' | 'consistent-hash' }
+  | { readonly kind: 'manual'; readonly queues: readonly QueueAddress[] }
+  /** A function that the core knows by this name (assignment-functions.ts). */
+  | { readonly kind: 'custom'; readonly name: string }
+
 /** Waits between attempts: RocketMQ's delay levels, a table of milliseconds (its last one repeats), or exponential. */
 export type RetryPolicy =
   | { readonly kind: 'levels' }
@@ -157,6 +175,10 @@ export type ConsumerRegistration = {
   readonly onExhausted: 'dlq' | 'block'
   readonly onSubscriptionMismatch: 'reject' | 'replace' | 'wait' | 'isolate'
   readonly topicSets: 'same' | 'independent'
+  /** Who gets which queue, under ordered delivery of whole queues and for pull consumers that subscribe. */
+  readonly assignment: Assignment
+  /** How long it may go on with what it has of a queue that becomes another member's. */
+  readonly drainMs: number
   /** The id was chosen by the user: a second live holder is refused, and broadcasting resumes by it. */
   readonly isNamed: boolean
 }
@@ -287,7 +309,18 @@ export type CommitRequest = {
     readonly queueOffset: number
     /** The consumer has sought: the offset may go back. Otherwise it only grows. */
     readonly isSought?: boolean
+    /** The epoch in which it got the queue ({@link AssignmentView}); where it is another member's by now, nothing is committed. */
+    readonly epoch?: number
   })[]
+}
+
+/** One per queue, in the order asked. `stale`: the queue is another member's by now. */
+export type CommitResult = { readonly statuses: readonly ('ok' | 'stale')[] }
+
+/** Which queues are a member's. `epoch` grows with each change of the group's assignment; a queue's is the one it was got in. */
+export type AssignmentView = {
+  readonly epoch: number
+  readonly queues: readonly (QueueAddress & { readonly epoch: number })[]
 }
 
 export type OffsetQuery = QueueAddress & { readonly group: string }

@@ -5,6 +5,7 @@
 import { PocketMQError } from '../base/errors.ts'
 import type { DispatchRequest, MessageStore } from '../store/message-store.ts'
 import type { Alarms } from './alarms.ts'
+import { AssignmentFunctions } from './assignment-functions.ts'
 import type { Clients } from './clients.ts'
 import type * as core from './core-types.ts'
 import type { Events } from './events.ts'
@@ -48,6 +49,8 @@ export class DeliveryCore {
   readonly offsets: OffsetTable
   readonly records: GroupRecords
   readonly working: WorkingGroups
+  /** Users' own assignment functions: in this process alone, for a registration can only name them. */
+  readonly assignmentFunctions: AssignmentFunctions = new AssignmentFunctions()
   readonly #watches: QueueWatches
   readonly #reads: PositionReads
   readonly #settler: Settler
@@ -82,6 +85,10 @@ export class DeliveryCore {
       offsets: offsets.entries,
       settler: this.#settler,
       watches: this.#watches,
+      functionOf: (name: string) => this.assignmentFunctions.get(name),
+      tellClient: (clientId: string, event: core.ClientEvent) => {
+        this.clients.emit(clientId, event)
+      },
     }
     this.working = new WorkingGroups({ ...shared, memory: { bytes: 0 }, memoryBytesMax, brokerName })
     this.#reads = new PositionReads({ store, watches: this.#watches, alarms })
@@ -126,6 +133,17 @@ export class DeliveryCore {
       .membersOf(group)
       .map(member => member.clientId)
       .sort()
+  }
+
+  /** Whether a queue is a member's now, where queues have owners: before it goes on to the next message of a batch. */
+  owns({ clientId }: core.ClientContext, { group, topic, queueId }: core.OffsetQuery): boolean {
+    return this.working.membership(clientId, group)?.group.isOwnedBy(clientId, topic, queueId) ?? false
+  }
+
+  /** The queues that are a member's, where queues have owners. */
+  assignment({ clientId }: core.ClientContext, group: string): core.AssignmentView {
+    const membership = this.working.membership(clientId, group)
+    return membership?.group.assignmentOf(membership.member) ?? { epoch: 0, queues: [] }
   }
 
   /** What a client has to be told. One caller per client. */
@@ -188,12 +206,16 @@ export class DeliveryCore {
   }
 
   /** Survives a kill when this turn's microtasks have run. */
-  commit(_ctx: core.ClientContext, { group, queues }: core.CommitRequest): void {
-    for (const { topic, queueId, queueOffset, isSought = false } of queues) {
+  commit(ctx: core.ClientContext, { group, queues }: core.CommitRequest): core.CommitResult {
+    const working = this.working.shared(group)
+    const statuses = queues.map(({ topic, queueId, queueOffset, isSought = false, epoch }) => {
+      if (epoch !== undefined && working?.isOwnedBy(ctx.clientId, topic, queueId, epoch) !== true) return 'stale'
       const entry = this.offsets.entries.obtain(group, topic, queueId, () => 0)
       if (isSought && queueOffset < entry.ranges.end) entry.reset(queueOffset)
       else entry.done(0, queueOffset)
-    }
+      return 'ok'
+    })
+    return { statuses }
   }
 
   /** Waits until one of the queues has a message at its offset, or the topic a new queue. False when the wait is over. */

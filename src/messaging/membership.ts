@@ -5,7 +5,8 @@
 import { createHash } from 'node:crypto'
 import { PocketMQError } from '../base/errors.ts'
 import type { GroupRecord, SubscriptionRecord } from '../codec/groups-json.ts'
-import type { ConsumerRegistration, SubscriptionEntry } from './core-types.ts'
+import { isSameStrategy, listedByBoth } from './assignment.ts'
+import type { Assignment, ConsumerRegistration, SubscriptionEntry } from './core-types.ts'
 import type { Member } from './member.ts'
 
 /** What happens with a consumer that wants to join. */
@@ -36,6 +37,7 @@ const ISOLATED_HASH_CHARS = 8
 export function admit(request: AdmissionRequest): Admission {
   const { registration, wanted, record, live } = request
   checkDelivery(registration, live)
+  checkAssignment(registration, live)
   // Who owns his position subscribes to nothing, and leaves the record as it is.
   if (registration.kind === 'pull' && record !== undefined) return { kind: 'join' }
   if (record === undefined || record.subscriptions.length === 0) return { kind: 'record', subscriptions: wanted }
@@ -107,6 +109,36 @@ function checkDelivery(registration: ConsumerRegistration, live: readonly Member
       details: { group, registered: present, refused: wanted, clientId: other.clientId },
     },
   )
+}
+
+/** One strategy per group, where queues have owners, and no queue that two members claim. */
+function checkAssignment(registration: ConsumerRegistration, live: readonly Member[]): void {
+  if (registration.kind !== 'pull' && registration.order !== 'queue') return
+  const { group, assignment } = registration
+  for (const { clientId, registration: other } of live) {
+    if (!isSameStrategy(assignment, other.assignment)) {
+      const [registered, refused] = [strategyName(other.assignment), strategyName(assignment)]
+      throw new PocketMQError(
+        'SUBSCRIPTION_MISMATCH',
+        `group '${group}' shares its queues out by ${registered}; this consumer wants ${refused}`,
+        {
+          hint: 'Give all consumers of a group the same `assignment`: for a function, the very same one.',
+          details: { group, registered, refused, clientId },
+        },
+      )
+    }
+    const queue = listedByBoth(assignment, other.assignment)
+    if (queue === undefined) continue
+    throw new PocketMQError('INVALID_ARGUMENT', `queue ${queue.queueId} of ${queue.topic} is ${clientId}'s already`, {
+      hint: 'Name each queue for one consumer of the group.',
+      details: { field: 'assignment', group, ...queue, clientId },
+    })
+  }
+}
+
+function strategyName(assignment: Assignment): string {
+  if (assignment.kind === 'manual') return 'lists of queues'
+  return assignment.kind === 'custom' ? `the function ${assignment.name}` : assignment.kind
 }
 
 /** Push and simple share messages out alike; a pull consumer that commits moves the offset by itself. */
