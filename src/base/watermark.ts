@@ -33,7 +33,7 @@ export class Watermark {
 
   /** Moves forward to `to` and resolves whoever waited for it. */
   advance(to: number): void {
-    assert(to >= this.#value, `${this.name} moves only forward: ${this.#value} to ${to}`)
+    if (to < this.#value) assert(false, `${this.name} moves only forward: ${this.#value} to ${to}`)
     this.#value = to
     const waiters = this.#waiters
     while (this.#head < waiters.length && (waiters[this.#head] as Waiter).at <= to) {

@@ -9,6 +9,9 @@ import { AckRanges } from './ack-ranges.ts'
 /** A message that a copy settles, and where the copy ends in the log. */
 type Held = { readonly queueOffset: number; readonly copyEnd: number }
 
+/** A range whose end moves while messages end in order. */
+type GrowingRange = { readonly start: number; end: number }
+
 /** One group in one queue. */
 export class GroupOffset {
   readonly group: string
@@ -18,7 +21,7 @@ export class GroupOffset {
   epoch: number
   ranges: AckRanges
   /** Ranges that are done since they were last written, without what is held back. */
-  unwritten: OffsetRange[] = []
+  unwritten: GrowingRange[] = []
   isDirty = false
   /** Settled by copies, in the order of the copies. */
   #held: Held[] = []
@@ -119,7 +122,7 @@ export class GroupOffset {
   #note(start: number, end: number): void {
     const last = this.unwritten.at(-1)
     // Acks come nearly in order: most make the last range longer.
-    if (last !== undefined && last.end === start) this.unwritten[this.unwritten.length - 1] = { start: last.start, end }
+    if (last !== undefined && last.end === start) last.end = end
     else this.unwritten.push({ start, end })
     this.touch()
   }

@@ -7,6 +7,8 @@ import { nextTurn } from '../base/turns.ts'
 
 /** Longer than any process lives. */
 const FOREVER_MS = 100 * 366 * 24 * 3_600_000
+/** Why the sleep ends. Made once: without a reason every end makes an exception with a stack. */
+const NOBODY_WAITS = new Error('nobody waits')
 
 /** Waits that keep the process alive. */
 export class KeepAlive {
@@ -40,7 +42,7 @@ export class KeepAlive {
   async #endIfIdle(): Promise<void> {
     await nextTurn()
     if (this.#waiting > 0) return
-    this.#sleep?.abort()
+    this.#sleep?.abort(NOBODY_WAITS)
     this.#sleep = undefined
   }
 }
