@@ -23,7 +23,8 @@ export class DelayedDelivery {
   }
 
   /**
-   * Appends the copy; undefined where the message can never be delivered: it was bound for a deleted topic, or for nowhere.
+   * Appends the copy: in the page cache when this resolves. Undefined where the message can never be delivered: it was bound for a
+   * deleted topic, or for nowhere.
    * @throws STORE_CLOSED, STORE_FAILED, READ_ONLY, AbortError, IO; nothing is appended then
    */
   async deliver(
@@ -37,7 +38,10 @@ export class DelayedDelivery {
     for (;;) {
       signal.throwIfAborted()
       try {
-        return this.#store.put(record)
+        const put = this.#store.put(record)
+        // A full device may not take it: then it is not in the log, and who believed it delivered would never do it again.
+        await this.#store.written(put.physicalOffset + put.sizeBytes)
+        return put
       } catch (error) {
         if (isErrorNamed(error, 'BACKPRESSURE')) await this.#store.admitted(parked.sizeBytes, signal)
         else if (isErrorNamed(error, 'DISK_FULL')) await this.pause(signal)

@@ -91,6 +91,13 @@ export class HalfMessages {
     this.#byOffset.delete(half.queueOffset)
   }
 
+  /** It was never written: its queueOffset is another's, or will be. */
+  takeBack(half: Half): void {
+    if (this.#byId.get(half.transactionId) === half) this.#byId.delete(half.transactionId)
+    if (this.#byOffset.get(half.queueOffset) === half) this.#byOffset.delete(half.queueOffset)
+    this.#nextHalf = Math.min(this.#nextHalf, half.queueOffset)
+  }
+
   /** An op message that names these half queueOffsets is stored. */
   addOp(queueOffset: number, halfQueueOffsets: readonly number[]): void {
     this.#ops.push({ queueOffset, highest: Math.max(...halfQueueOffsets) })

@@ -65,6 +65,12 @@ export type ProducerParts = {
   readonly onClose: (producer: Producer) => Promise<void>
 }
 
+/** What was appended, and the wait for the level it was asked to reach. */
+type Appended<R extends SendReceipt = SendReceipt> = {
+  readonly receipts: readonly R[]
+  readonly reached: Promise<void>
+}
+
 const NO_OPTIONS: SendOptions = {}
 /** RocketMQ: MixAll.DEFAULT_PRODUCER_GROUP. */
 const DEFAULT_GROUP = 'DEFAULT_PRODUCER'
@@ -165,10 +171,7 @@ export class Producer {
       throw invalid('messages', 'a batch must be an array of messages', 'Pass at least one message.', 1, 0)
     }
     const requests = this.#batchRequests(messages, options)
-    const receipts = await this.#appendBatch(requests, options.signal)
-    const last = receipts.at(-1) as SendReceipt
-    await this.#reached(last, last.physicalOffset + last.sizeBytes, options.signal)
-    return receipts
+    return await this.#appendBatch(requests, options.signal)
   }
 
   /**
@@ -255,42 +258,44 @@ export class Producer {
   async #sendGathered(requests: readonly AppendRequest[]): Promise<readonly AppendResult[]> {
     const [only] = requests
     if (requests.length === 1 && only !== undefined) {
-      const append = (): AppendResult => this.#core.append(only)
-      const receipt = this.#tryNow(append) ?? (await this.#waiting.add(sizeOf(only), append))
-      await this.#reached(receipt as SendReceipt, receipt.physicalOffset + receipt.sizeBytes, undefined)
-      return [receipt]
+      const append = (): Appended => this.#waitFor([this.#core.append(only) as SendReceipt])
+      const { receipts, reached } = this.#tryNow(append) ?? (await this.#waiting.add(sizeOf(only), append))
+      await reached
+      return receipts
     }
-    const receipts = await this.#appendBatch(requests, undefined)
-    const last = receipts.at(-1) as SendReceipt
-    await this.#reached(last, last.physicalOffset + last.sizeBytes, undefined)
-    return receipts
+    return await this.#appendBatch(requests, undefined)
   }
 
   async #sendHalf(message: Message, transaction: Transaction, options: SendOptions): Promise<SendReceipt> {
     if (options.signal?.aborted) throw abortError(options.signal)
     const request = this.#request(message, options, true)
     transaction.claim()
-    const append = (): HalfResult => this.#core.append(request, 'TRANSACTION') as HalfResult
-    let half: HalfResult | undefined
+    const append = (): Appended<HalfResult & SendReceipt> =>
+      this.#waitFor([this.#core.append(request, 'TRANSACTION') as HalfResult & SendReceipt], options.signal)
+    let appended: Appended<HalfResult & SendReceipt> | undefined
     try {
-      half = this.#tryNow(append) ?? (await this.#waiting.add(sizeOf(request), append, options.signal))
+      appended = this.#tryNow(append) ?? (await this.#waiting.add(sizeOf(request), append, options.signal))
     } finally {
-      transaction.settleClaim(half)
+      transaction.settleClaim(appended?.receipts[0])
     }
+    await appended.reached
+    const [half] = appended.receipts as [HalfResult & SendReceipt]
     const { halfQueueOffset: _queue, halfPhysicalOffset: _log, ...receipt } = half
-    await this.#reached(receipt as SendReceipt, receipt.physicalOffset + receipt.sizeBytes, options.signal)
     return receipt as SendReceipt
   }
 
+  /** Stored as their level says when it resolves. */
   async #appendBatch(requests: readonly AppendRequest[], signal: AbortSignal | undefined): Promise<SendReceipt[]> {
-    try {
-      if (this.#waiting.isEmpty) return this.#core.appendBatch(requests) as SendReceipt[]
-    } catch (error) {
-      if (!WaitingSends.isWorthWaiting(error)) throw error
+    const append = (given: readonly AppendRequest[]): Appended =>
+      this.#waitFor(this.#core.appendBatch(given) as SendReceipt[], signal)
+    let appended = this.#tryNow(() => append(requests))
+    if (appended === undefined) {
+      const kept = requests.map(request => ({ ...request, body: Uint8Array.prototype.slice.call(request.body) }))
+      const bytes = kept.reduce((sum, request) => sum + sizeOf(request), 0)
+      appended = await this.#waiting.add(bytes, () => append(kept), signal)
     }
-    const kept = requests.map(request => ({ ...request, body: Uint8Array.prototype.slice.call(request.body) }))
-    const bytes = kept.reduce((sum, request) => sum + sizeOf(request), 0)
-    return (await this.#waiting.add(bytes, () => this.#core.appendBatch(kept), signal)) as SendReceipt[]
+    await appended.reached
+    return [...appended.receipts]
   }
 
   /** Undefined where it has to wait: the store has no room, or others wait already. */
@@ -317,8 +322,20 @@ export class Producer {
   async #appendLater(request: AppendRequest, message: Message, signal: AbortSignal | undefined): Promise<SendReceipt> {
     // The caller may change his bytes while we wait: what was sent is what they were at the call.
     const kept = { ...request, body: Uint8Array.prototype.slice.call(request.body) }
-    const append = (): AppendResult => this.#core.append(kept, kindOfMessage(message))
-    return (await this.#waiting.add(sizeOf(kept), append, signal)) as SendReceipt
+    const append = (): Appended =>
+      this.#waitFor([this.#core.append(kept, kindOfMessage(message)) as SendReceipt], signal)
+    const { receipts, reached } = await this.#waiting.add(sizeOf(kept), append, signal)
+    await reached
+    return receipts[0] as SendReceipt
+  }
+
+  /**
+   * Asked for in the turn of the append: where a full device does not take the records, other ones get their places, and who
+   * asks later is told of those.
+   */
+  #waitFor<R extends SendReceipt>(receipts: readonly R[], signal?: AbortSignal): Appended<R> {
+    const last = receipts.at(-1) as R
+    return { receipts, reached: this.#reached(last, last.physicalOffset + last.sizeBytes, signal) }
   }
 
   async #reached(receipt: SendReceipt, end: number, signal: AbortSignal | undefined): Promise<void> {

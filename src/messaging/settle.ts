@@ -100,7 +100,9 @@ export class Settler {
     for (;;) {
       this.#stop.signal.throwIfAborted()
       try {
-        store.put(record)
+        const { physicalOffset, sizeBytes: recordBytes } = store.put(record)
+        // A full device may not take it: then it is not in the log, and the message would wait for it for ever.
+        await store.written(physicalOffset + recordBytes)
         return true
       } catch (error) {
         if (isErrorNamed(error, 'BACKPRESSURE')) {

@@ -119,6 +119,7 @@ export class Transactions {
     this.#halves.add(half)
     if (request.durability !== undefined) this.#durabilities.set(transactionId, request.durability)
     this.#setAlarm(half)
+    this.#run(() => this.#forgetUnwritten(half, put))
     return { put, transactionId }
   }
 
@@ -184,7 +185,19 @@ export class Transactions {
     await this.#store.reached(durability, end)
   }
 
-  /** Appends records and the op message for the half message's present copy as one step; answers where they end. */
+  /** A half message that a full or failing device did not take is taken back out of the log: another record gets its place. */
+  async #forgetUnwritten(half: Half, { physicalOffset, sizeBytes }: PutResult): Promise<void> {
+    const [written] = await Promise.allSettled([this.#store.written(physicalOffset + sizeBytes)])
+    if (written.status === 'fulfilled' || this.#isStopped) return
+    this.#parts.wallAlarms.cancel(half.alarm)
+    this.#durabilities.delete(half.transactionId)
+    this.#halves.takeBack(half)
+  }
+
+  /**
+   * Appends records and the op message for the half message's present copy as one step; answers where they end. They are written
+   * then: nothing is concluded from what a full device may not take.
+   */
   async #putWithOp(records: readonly PutRecord[], half: Half): Promise<number> {
     this.#parts.topics.obtain(OP_TOPIC)
     const decided = half.queueOffset
@@ -192,6 +205,7 @@ export class Transactions {
       try {
         const puts = this.#store.putAll([...records, opOf([decided])])
         const op = puts.at(-1) as PutResult
+        await this.#store.written(op.physicalOffset + op.sizeBytes)
         this.#halves.addOp(op.queueOffset, [decided])
         this.#saveOffsetsLater()
         const copy = puts[0] as PutResult
