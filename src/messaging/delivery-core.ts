@@ -290,6 +290,8 @@ export class DeliveryCore {
     }
     this.offsets.remove({ group })
     await this.records.remove(group)
+    // Else a power cut would bring its offsets back, and a group of that name would begin there.
+    await this.offsets.saveJson()
   }
 
   /** Part of deleting a topic: after its tombstone is written. */

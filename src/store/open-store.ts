@@ -158,7 +158,6 @@ function recoverForWriting(
     clock: settings.clock,
     recordCrc: settings.recordCrc,
     isReadOnly: false,
-    isDropped: (topic, physicalOffset) => files.tombstones.isDropped(topic, physicalOffset),
     onEvent,
   })
 }

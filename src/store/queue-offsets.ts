@@ -25,6 +25,11 @@ export class QueueOffsets {
     return made
   }
 
+  /** Queues of a topic that were asked for. */
+  queueIds(topic: string): number[] {
+    return Object.keys(this.#topics.get(topic) ?? []).map(Number)
+  }
+
   #use(topic: string): void {
     let counters = this.#topics.get(topic)
     if (counters === undefined) {

@@ -46,7 +46,6 @@ export async function openReadView(parts: ReadViewParts): Promise<ReadView> {
       clock: settings.clock,
       recordCrc: settings.recordCrc,
       isReadOnly: true,
-      isDropped: (topic, physicalOffset) => tombstones.isDropped(topic, physicalOffset),
       onEvent,
     })
     const checks = recordChecksOf(recovered.state.foreignRanges)

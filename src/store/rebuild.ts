@@ -47,8 +47,9 @@ const DAMAGED_MAX = 10_000
 
 /** Dispatches the log again from the plan's start to its end. */
 export async function rebuildFromLog(parts: RecoveryParts, plan: RecoveryPlan): Promise<LogRebuild> {
-  const { queues, index, isDropped, onEvent } = parts
+  const { queues, index, tombstones, onEvent } = parts
   await index.dropFrom(plan.from)
+  const isDropped = (topic: string, physicalOffset: number): boolean => tombstones.isDropped(topic, physicalOffset)
   const records = new RecordDispatch({ queues, index, isDropped, onDispatch: () => undefined, onEvent })
   const progress = new Progress(new QueueExpectations(queues, plan.from === 0))
   const walked = await dispatchAgain(parts, plan, records, progress)

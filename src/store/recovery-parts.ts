@@ -8,6 +8,7 @@ import type { FolderFacts } from './inspect-folder.ts'
 import type { MessageIndex } from './message-index.ts'
 import type { LoadedState } from './state-file.ts'
 import type { LoadedCheckpoint } from './store-checkpoint.ts'
+import type { Tombstones } from './tombstones.ts'
 
 /** What recovery is given: everything opened, nothing changed yet. The caller holds the lock. */
 export type RecoveryParts = {
@@ -27,7 +28,7 @@ export type RecoveryParts = {
   readonly recordCrc: boolean
   /** Only memory changes: the log is not cut, and what queues and index are told stays with them. */
   readonly isReadOnly: boolean
-  readonly isDropped: (topic: string, physicalOffset: number) => boolean
+  readonly tombstones: Pick<Tombstones, 'isDropped' | 'cutAt'>
   readonly onEvent: (name: string, details: Readonly<Record<string, unknown>>) => void
 }
 

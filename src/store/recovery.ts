@@ -159,6 +159,7 @@ function stateAfter(
     checkpointSha256: checkpoint.sha256,
     formerCheckpointSha256: undefined,
     foreignRanges,
-    tombstones: lists.tombstones,
+    // Of a folder that somebody may be writing to the end is not known.
+    tombstones: parts.isReadOnly ? lists.tombstones : parts.tombstones.cutAt(end),
   }
 }

@@ -18,11 +18,12 @@ export type TombstonesParts = {
 
 /** Tombstones by topic. */
 export class Tombstones {
-  #byTopic: ReadonlyMap<string, Tombstone>
+  #list: readonly Tombstone[] = []
+  #byTopic: ReadonlyMap<string, Tombstone> = new Map()
   #parts: TombstonesParts | undefined
 
   constructor(tombstones: readonly Tombstone[]) {
-    this.#byTopic = new Map(tombstones.map(tombstone => [tombstone.topic, tombstone]))
+    this.#hold(tombstones)
   }
 
   /** The rest of the store, which is built around what this already answers. */
@@ -41,6 +42,17 @@ export class Tombstones {
     return this.#byTopic.get(topic)?.physicalOffset
   }
 
+  /**
+   * A power cut may have taken records that a topic was deleted with: what is appended in their place is not deleted. Answers
+   * the tombstones that hold when the log ends at `end`; the very same list where nothing has changed.
+   */
+  cutAt(end: number): readonly Tombstone[] {
+    if (this.#list.some(({ physicalOffset }) => physicalOffset > end)) {
+      this.#hold(this.#list.map(one => ({ ...one, physicalOffset: Math.min(one.physicalOffset, end) })))
+    }
+    return this.#list
+  }
+
   /** Where a queue of a topic that was deleted goes on counting; 0 where it was not. */
   nextQueueOffset(topic: string, queueId: number): number {
     return this.#byTopic.get(topic)?.nextQueueOffsets.get(queueId) ?? 0
@@ -49,13 +61,19 @@ export class Tombstones {
   /** Deletes a topic's queues. The tombstone is on the device before the first file goes. */
   async bury(topic: string): Promise<void> {
     const { log, queues, offsets, checkpointer } = this.#parts as TombstonesParts
-    const queueIds = [...queues.all()].filter(queue => queue.topic === topic).map(queue => queue.queueId)
+    // A queue may not be there yet: its first records are appended and not dispatched.
+    const queueIds = [...queues.all()].flatMap(queue => (queue.topic === topic ? queue.queueId : []))
     const nextQueueOffsets = new Map(this.#byTopic.get(topic)?.nextQueueOffsets)
-    for (const queueId of queueIds) nextQueueOffsets.set(queueId, offsets.counter(topic, queueId).next)
+    for (const queueId of [...queueIds, ...offsets.queueIds(topic)])
+      nextQueueOffsets.set(queueId, offsets.counter(topic, queueId).next)
     const tombstone: Tombstone = { topic, physicalOffset: log.appended, nextQueueOffsets }
-    const byTopic = new Map(this.#byTopic).set(topic, tombstone)
-    this.#byTopic = byTopic
-    await checkpointer.change({ tombstones: [...byTopic.values()] })
+    this.#hold([...this.#list.filter(other => other.topic !== topic), tombstone])
+    await checkpointer.change({ tombstones: this.#list })
     await queues.drop(topic)
+  }
+
+  #hold(tombstones: readonly Tombstone[]): void {
+    this.#list = tombstones
+    this.#byTopic = new Map(tombstones.map(tombstone => [tombstone.topic, tombstone]))
   }
 }
