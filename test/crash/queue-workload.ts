@@ -1,4 +1,7 @@
-/** A seeded workload on PocketMQ in a simulated disk: sends, batches, delays, transactions, acknowledgements; and what was promised. */
+/**
+ * A seeded workload on PocketMQ in a simulated disk: sends, batches, delays and their recalls, transactions, acknowledgements,
+ * retries, dead letters, topics and groups that come, change and go, retention; in several processes, one after another.
+ */
 import { silentLogger } from '../../src/base/logger.ts'
 import type { PocketMQOptions } from '../../src/messaging/pocket-mq.ts'
 import { PocketMQ } from '../../src/messaging/pocket-mq.ts'
@@ -11,51 +14,74 @@ import type { DiskEvent } from '../../src/testing/simulated-disk.ts'
 import { SimulatedDisk } from '../../src/testing/simulated-disk.ts'
 import type { Activity, CutClass } from './cut-tally.ts'
 import { classOf } from './cut-tally.ts'
+import type { Fate, Kind } from './queue-fates.ts'
+import { newFate } from './queue-fates.ts'
 
 export const DIR = '/store'
 export const GROUP = 'billing'
 export const TOPIC = 'orders'
-const MESSAGES = 25
+const SIDE_TOPICS = ['side-0', 'side-1'] as const
+const SIDE_GROUPS = ['audit-0', 'audit-1'] as const
+const SESSIONS = 2
+const STEPS = 11
+const HOUR_MS = 3_600_000
 
-/** What has been promised of one message, by its body. */
-export type Fate = {
-  readonly kind: 'plain' | 'delayed' | 'committed' | 'rolled-back' | 'undecided' | 'dead'
-  /** Its promise at `disk` has resolved: it is in the log, with its decision where it has one. */
-  isKept: boolean
-  /** Its consumer has acknowledged it, and a file that says so has reached the device. */
-  isSettled: boolean
+/** Something that is replaced as a whole: `begun` is under way, and one of the two is found. Undefined where there is none. */
+export type Versions = { saved: string | undefined; begun: string | undefined }
+
+/** What a cut is held against. */
+export type QueuePromises = {
+  readonly fates: ReadonlyMap<string, Fate>
+  /** How many queues a topic has. */
+  readonly topics: ReadonlyMap<string, Versions>
+  /** What a group has subscribed to. */
+  readonly groups: ReadonlyMap<string, Versions>
+  readonly nowMs: number
 }
 
-export type QueueImage = {
+export type QueueImage = QueuePromises & {
   readonly disk: SimulatedDisk
   readonly cutClass: CutClass
-  readonly fates: ReadonlyMap<string, Fate>
   readonly depth: number
 }
 
-export function queueOptions(fileSystem: SimulatedDisk, clock: ManualClock): PocketMQOptions {
+export function queueOptions(fileSystem: SimulatedDisk, clock: ManualClock, hours = 1): PocketMQOptions {
   return {
-    ...{ fileSystem, clock, logger: silentLogger, durability: 'disk', flushIntervalMs: 100, topicQueues: 2 },
-    ...{ commitLogSegmentBytes: 16_384, consumeQueueSegmentEntries: 20, indexSlots: 16, indexEntries: 48 },
-    retention: { freeBytesMin: 0 },
+    ...{ fileSystem, clock, logger: silentLogger, durability: 'disk', flushIntervalMs: 1000, topicQueues: 2 },
+    ...{ commitLogSegmentBytes: 8192, consumeQueueSegmentEntries: 20, indexSlots: 16, indexEntries: 48 },
+    ...{ transactionTimeoutMs: 2000, transactionCheckIntervalMs: 1000, retention: { freeBytesMin: 0, hours } },
     random: seededRandom(7).next,
   }
 }
 
+/** A group's subscription as it is told. */
+export function shownSubscriptions(list: readonly { readonly topic: string; readonly expression: string }[]): string {
+  return list.map(({ topic, expression }) => `${topic}=${expression}`).join()
+}
+
 type Tell = (cutClass: CutClass, cut: () => QueueImage) => void
+
+/** One process's things. */
+type Session = { readonly mq: PocketMQ; readonly producer: Producer; readonly consumer: SimpleConsumer }
 
 /** A seed's workload: `onMoment` is called at every flush and at some other changes. */
 export class QueueWorkload {
   readonly #seed: number
   readonly #random: SeededRandom
   readonly #clock = new ManualClock()
-  readonly #disk: SimulatedDisk
+  #disk: SimulatedDisk
   readonly #fates = new Map<string, Fate>()
+  readonly #topics = new Map<string, Versions>()
+  readonly #groups = new Map<string, Versions>()
   readonly #acknowledged: Fate[] = []
   readonly #onMoment: Tell
   #activity: Activity = 'recovery'
+  #isUnit = false
+  #isRoll = false
   /** Acknowledged when the flush of the private table that is under way began. */
   #flushing = 0
+  #sends = 0
+  #stopWatching: () => void = () => undefined
 
   constructor(seed: number, onMoment: Tell) {
     this.#seed = seed
@@ -65,144 +91,207 @@ export class QueueWorkload {
   }
 
   async run(): Promise<void> {
-    const random = this.#random
-    const stop = this.#disk.watch(event => this.#onEvent(event))
+    for (let session = 1; ; session++) {
+      const running = await this.#open()
+      for (let step = 0; step < STEPS; step++) await this.#step(running)
+      await this.#end(running, session === SESSIONS ? 'close' : undefined)
+      if (session === SESSIONS) return
+    }
+  }
+
+  async #open(): Promise<Session> {
+    this.#stopWatching = this.#disk.watch(event => this.#onEvent(event))
+    this.#activity = 'recovery'
     const mq = await PocketMQ.open(DIR, queueOptions(this.#disk, this.#clock))
     this.#activity = undefined
     const producer = mq.producer({ group: 'shop', durability: 'disk' })
     const subscriptions = { [TOPIC]: '*' }
     const consumer = await mq.simpleConsumer({ consumerGroup: GROUP, subscriptions, awaitDuration: 0 })
-    for (let i = 0; i < MESSAGES; i++) {
-      await this.#send(producer, `${this.#seed}:${i}:${'b'.repeat(random.below(400))}`)
-      if (random.chance(0.4)) for (const message of await consumer.receive(8)) await this.#settle(consumer, message)
-      if (random.chance(0.4)) await this.#clock.advance(random.below(3000))
-      if (random.chance(0.1)) await mq.store.flush()
+    this.#groups.set(GROUP, { saved: `${TOPIC}=*`, begun: `${TOPIC}=*` })
+    return { mq, producer, consumer }
+  }
+
+  /** The process ends, one way or another; the next one opens what is there. */
+  async #end({ mq }: Session, wanted: 'close' | undefined): Promise<void> {
+    const way = wanted ?? (['close', 'kill', 'power cut'] as const)[this.#random.below(3)]
+    if (way === 'close') {
+      this.#activity = 'close'
+      await mq.close({ drainMs: 0 })
+      this.#stopWatching()
+      return
     }
-    this.#activity = 'close'
+    this.#stopWatching()
+    const former = this.#disk
+    this.#disk = way === 'kill' ? former.kill() : former.powerCut(this.#random.below(2 ** 31))
+    // What had not reached the device when the power failed is promised no more; what was, stays.
+    this.#acknowledged.length = 0
+    this.#flushing = 0
+    // The former process is gone for the disk that counts; here its loops have to end.
     await mq.close({ drainMs: 0 })
-    stop()
   }
 
-  async #send(producer: Producer, name: string): Promise<void> {
+  async #step(session: Session): Promise<void> {
     const random = this.#random
-    const kind = random.below(9)
-    if (kind < 3) await this.#keep(name, 'plain', () => producer.send({ topic: TOPIC, body: name }))
-    else if (kind < 4) {
-      const bodies = [0, 1, 2].map(part => `${name}/${part}`)
-      const send = (): Promise<unknown> => producer.sendBatch(bodies.map(body => ({ topic: TOPIC, body })))
-      const first = send()
-      await Promise.all(bodies.map(body => this.#keep(body, 'plain', () => first)))
-    } else if (kind < 6) {
-      const when = random.chance(0.5) ? { delayLevel: 1 } : { delay: 500 + random.below(3000) }
-      await this.#keep(name, 'delayed', () => producer.send({ topic: TOPIC, body: name, ...when }))
-    } else await this.#transact(producer, name)
+    await this.#send(session.producer, `${this.#seed}:${this.#sends++}:${'b'.repeat(random.below(400))}`)
+    if (random.chance(0.5)) {
+      for (const message of await session.consumer.receive(8)) await this.#settle(session.consumer, message)
+    }
+    if (random.chance(0.4)) await this.#clock.advance(random.below(3000))
+    if (random.chance(0.1)) await session.mq.store.flush()
+    if (random.chance(0.2)) await this.#changeTopic(session)
+    if (random.chance(0.15)) await this.#changeGroup(session)
+    if (random.chance(0.15)) await this.#retain(session)
   }
 
-  async #keep(body: string, kind: Fate['kind'], send: () => Promise<unknown>): Promise<void> {
-    const fate: Fate = { kind, isKept: false, isSettled: false }
+  async #send(producer: Producer, body: string): Promise<void> {
+    const random = this.#random
+    const kind = random.below(11)
+    const topic = TOPIC
+    if (kind < 3) await this.#keep(body, 'plain', () => producer.send({ topic, body }))
+    else if (kind < 4) await this.#keep(body, 'keyed', () => producer.send({ topic, body, dedupeKey: body }))
+    else if (kind < 5) {
+      const bodies = [0, 1, 2].map(part => `${body}/${part}`)
+      const sending = this.#asUnit(() => producer.sendBatch(bodies.map(one => ({ topic, body: one }))))
+      await Promise.all(bodies.map(one => this.#keep(one, 'plain', () => sending)))
+    } else if (kind < 7) {
+      const when = random.chance(0.5) ? { delayLevel: 1 } : { delay: 500 + random.below(3000) }
+      await this.#keep(body, 'delayed', () => producer.send({ topic, body, ...when }))
+    } else if (kind < 8) await this.#sendAndRecall(producer, body)
+    else await this.#transact(producer, body)
+  }
+
+  async #keep<T>(body: string, kind: Kind, send: () => Promise<T>, topic: string = TOPIC): Promise<T> {
+    const fate = newFate(kind, topic, this.#clock.nowMs())
     this.#fates.set(body, fate)
-    await send()
-    fate.isKept = true
+    const sent = await send()
+    fate.isStored = true
+    return sent
+  }
+
+  /** Append units are under way meanwhile. */
+  async #asUnit<T>(work: () => Promise<T>): Promise<T> {
+    this.#isUnit = true
+    try {
+      return await work()
+    } finally {
+      this.#isUnit = false
+    }
+  }
+
+  async #sendAndRecall(producer: Producer, body: string): Promise<void> {
+    const delay = 20_000 + this.#random.below(3000)
+    const sent = await this.#keep(body, 'recalled', () => producer.send({ topic: TOPIC, body, delay }))
+    if (this.#random.chance(0.3)) await this.#clock.advance(this.#random.below(1500))
+    const fate = this.#fates.get(body) as Fate
+    fate.isRecalling = true
+    await producer.recall(sent.recallHandle as string)
+    fate.isRecalled = true
   }
 
   async #transact(producer: Producer, body: string): Promise<void> {
-    const kind = (['committed', 'rolled-back', 'undecided'] as const)[this.#random.below(3)] as Fate['kind']
-    await this.#keep(body, kind, async () => {
-      const transaction = producer.beginTransaction()
-      await producer.send({ topic: TOPIC, body }, transaction)
-      if (kind === 'committed') await transaction.commit()
-      if (kind === 'rolled-back') await transaction.rollback()
-    })
+    const kind = (['committed', 'rolled-back', 'undecided'] as const)[this.#random.below(3)] as Kind
+    const transaction = producer.beginTransaction()
+    await this.#keep(body, kind, () => producer.send({ topic: TOPIC, body }, transaction))
+    if (kind === 'committed') await this.#asUnit(() => transaction.commit())
+    if (kind === 'rolled-back') await this.#asUnit(() => transaction.rollback())
   }
 
   async #settle(consumer: SimpleConsumer, message: SimpleMessageView): Promise<void> {
-    if (this.#random.chance(0.2)) return await message.nack()
-    if (this.#random.chance(0.1)) return await consumer.deadLetter(message)
-    await message.ack()
     const fate = this.#fates.get(message.body.toString())
-    if (fate !== undefined) this.#acknowledged.push(fate)
+    if (fate === undefined) throw new Error(`received what was never sent: ${message.body}`)
+    fate.isPassed = true
+    if (this.#random.chance(0.25)) return await this.#asUnit(() => message.nack())
+    if (this.#random.chance(0.1)) {
+      fate.isDying = true
+      return await this.#asUnit(() => consumer.deadLetter(message))
+    }
+    fate.isAcknowledging = true
+    await message.ack()
+    this.#acknowledged.push(fate)
   }
 
-  #onEvent({ operation, path, phase, flushes }: DiskEvent): void {
+  /** A topic beside the one that is consumed is made, changed, sent to, or deleted. */
+  async #changeTopic({ mq, producer }: Session): Promise<void> {
+    const topic = SIDE_TOPICS[this.#random.below(SIDE_TOPICS.length)] as string
+    const known = this.#topics.get(topic)
+    if (known?.saved === undefined) {
+      const queues = 1 + this.#random.below(3)
+      await this.#change(this.#topics, topic, String(queues), () => mq.admin.createTopic({ topic, queues }))
+    } else if (this.#random.chance(0.3)) {
+      const queues = Number(known.saved) + 1
+      await this.#change(this.#topics, topic, String(queues), () => mq.admin.updateTopic({ topic, queues }))
+    } else if (this.#random.chance(0.4)) {
+      const inIt = [...this.#fates.values()].filter(fate => fate.topic === topic)
+      for (const fate of inIt) fate.isDeleting = true
+      await this.#change(this.#topics, topic, undefined, () => mq.admin.deleteTopic(topic))
+      for (const fate of inIt) fate.isDeleted = true
+    }
+    if (this.#topics.get(topic)?.saved === undefined) return
+    const body = `${this.#seed}:${this.#sends++}:side`
+    await this.#keep(body, 'plain', () => producer.send({ topic, body }), topic)
+  }
+
+  /** A group comes, subscribes to something else, or goes. */
+  async #changeGroup({ mq }: Session): Promise<void> {
+    const consumerGroup = SIDE_GROUPS[this.#random.below(SIDE_GROUPS.length)] as string
+    if (this.#groups.get(consumerGroup)?.saved !== undefined && this.#random.chance(0.3)) {
+      await this.#change(this.#groups, consumerGroup, undefined, () => mq.admin.deleteGroup(consumerGroup))
+      return
+    }
+    const expression = `tag-${this.#random.below(5)}`
+    await this.#change(this.#groups, consumerGroup, `${TOPIC}=${expression}`, async () => {
+      const subscriptions = { [TOPIC]: expression }
+      const consumer = await mq.simpleConsumer({
+        ...{ consumerGroup, subscriptions, awaitDuration: 0, startFrom: 'last', onSubscriptionMismatch: 'replace' },
+      })
+      await consumer.close()
+    })
+  }
+
+  async #change(
+    all: Map<string, Versions>,
+    name: string,
+    value: string | undefined,
+    change: () => Promise<unknown>,
+  ): Promise<void> {
+    const versions = all.get(name) ?? { saved: undefined, begun: undefined }
+    all.set(name, versions)
+    versions.begun = value
+    await change()
+    versions.saved = value
+  }
+
+  async #retain({ mq }: Session): Promise<void> {
+    this.#activity = 'retention'
+    this.#clock.stepWallClock(HOUR_MS)
+    for (const fate of this.#fates.values()) fate.isForgotten ||= fate.topic !== TOPIC || fate.isDying
+    await mq.store.applyRetention()
+    this.#activity = undefined
+  }
+
+  #onEvent(event: DiskEvent): void {
+    const { operation, path, phase } = event
     if (operation === 'flush' && path.includes('/pocketmq/offsets/')) {
       if (phase === 'before') this.#flushing = this.#acknowledged.length
       else for (const fate of this.#acknowledged.slice(0, this.#flushing)) fate.isSettled = true
     }
+    if (path.includes('/commitlog/') && operation === 'truncate') this.#isRoll = true
     const isFlush = operation === 'flush' || operation === 'flush-folder'
     if (!isFlush && !this.#random.chance(0.1)) return
-    const event = { operation, path, phase, flushes }
-    const cutClass = classOf(event, this.#activity, { isBatch: false, isRoll: false })
-    this.#onMoment(cutClass, () => {
-      const fates = new Map([...this.#fates].map(([body, fate]) => [body, { ...fate }]))
-      return { disk: this.#disk.powerCut(this.#random.below(2 ** 31)), cutClass, fates, depth: 0 }
-    })
+    const cutClass = classOf(event, this.#activity, { isBatch: this.#isUnit, isRoll: this.#isRoll })
+    this.#onMoment(cutClass, () => ({
+      disk: this.#disk.powerCut(this.#random.below(2 ** 31)),
+      cutClass,
+      depth: 0,
+      fates: copyOf(this.#fates),
+      topics: copyOf(this.#topics),
+      groups: copyOf(this.#groups),
+      nowMs: this.#clock.nowMs(),
+    }))
+    if (path.includes('/commitlog/') && operation === 'flush' && phase === 'after') this.#isRoll = false
   }
 }
 
-/** Opens what a cut left, takes everything out by a consumer, and answers what is wrong. */
-export async function checkQueueImage({ disk, fates, depth }: QueueImage, onFlush: () => void): Promise<string[]> {
-  const complaints: string[] = []
-  const clock = new ManualClock(1_700_000_100_000)
-  const stop = depth < 2 ? disk.onFlush(onFlush) : () => undefined
-  const mq = await PocketMQ.open(DIR, queueOptions(disk, clock))
-  stop()
-  for (const path of disk.paths().filter(path => /\/config\/.*\.json$/.test(path))) {
-    if (disk.contentOf(path).length === 0) complaints.push(`${path} is empty`)
-  }
-  const checker = (): 'commit' => 'commit'
-  mq.producer({ group: 'shop', checker })
-  const consumer = await mq.simpleConsumer({
-    ...{ consumerGroup: GROUP, subscriptions: { [TOPIC]: '*' }, awaitDuration: 0 },
-  })
-  const received = await takeAll(consumer, clock)
-  const stored = await copiesOf(mq, TOPIC)
-  const dead = await copiesOf(mq, `%DLQ%${GROUP}`)
-  const retried = await copiesOf(mq, `%RETRY%${GROUP}`)
-  for (const [body, fate] of fates) {
-    const name = body.slice(0, 24)
-    const copies = stored.get(body) ?? 0
-    const wanted = fate.kind === 'rolled-back' ? 0 : 1
-    if (fate.isKept && copies !== wanted) complaints.push(`${fate.kind} ${name} is there ${copies} times`)
-    if (copies > 1) complaints.push(`${fate.kind} ${name} was stored ${copies} times`)
-    if ((dead.get(body) ?? 0) > 1) complaints.push(`${name} has two dead letters`)
-    const times = received.get(body) ?? 0
-    if (times > 1) complaints.push(`${name} came ${times} times, each time acknowledged`)
-    if (fate.isSettled && times > 0 && !retried.has(body))
-      complaints.push(`${name} comes again after its acknowledgement was kept`)
-  }
-  for (const [body, copies] of stored)
-    if (!fates.has(body)) complaints.push(`${body.slice(0, 24)} was never sent (${copies})`)
-  await mq.close({ drainMs: 0 })
-  return complaints
-}
-
-/** Receives and acknowledges until nothing comes, delayed and retried ones included. Answers how often each came. */
-async function takeAll(consumer: SimpleConsumer, clock: ManualClock): Promise<Map<string, number>> {
-  const received = new Map<string, number>()
-  for (let idle = 0; idle < 3; ) {
-    const messages = await consumer.receive(32)
-    for (const message of messages) {
-      const body = message.body.toString()
-      received.set(body, (received.get(body) ?? 0) + 1)
-      await message.ack()
-    }
-    if (messages.length > 0) continue
-    idle++
-    await clock.advance(40_000)
-  }
-  return received
-}
-
-async function copiesOf(mq: PocketMQ, topic: string): Promise<Map<string, number>> {
-  const copies = new Map<string, number>()
-  for (const { queueId, minQueueOffset } of mq.store.queues().filter(range => range.topic === topic)) {
-    for (let queueOffset = minQueueOffset; ; ) {
-      const { messages, nextQueueOffset } = await mq.store.read({ topic, queueId, queueOffset, maxMessages: 32 })
-      for (const message of messages)
-        copies.set(message.body.toString(), (copies.get(message.body.toString()) ?? 0) + 1)
-      if (nextQueueOffset <= queueOffset) break
-      queueOffset = nextQueueOffset
-    }
-  }
-  return copies
+function copyOf<T extends object>(map: ReadonlyMap<string, T>): Map<string, T> {
+  return new Map([...map].map(([name, value]) => [name, { ...value }]))
 }

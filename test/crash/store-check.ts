@@ -2,31 +2,20 @@
 import { MessageStore } from '../../src/store/message-store.ts'
 import { ManualClock } from '../../src/testing/manual-clock.ts'
 import type { SeededRandom } from '../../src/testing/seeded-random.ts'
-import type { SimulatedDisk } from '../../src/testing/simulated-disk.ts'
 import type { Image, Promised, Sent } from './store-workload.ts'
 import { CONFIG_FILE, DIR } from './store-workload.ts'
-
-/** What a check does beside looking. */
-export type CheckOptions = {
-  readonly random: SeededRandom
-  /** Called at every flush of the recovery: the power fails again. */
-  readonly onNested: (image: () => Image) => void
-}
 
 /** Of the keys, every so many-th is asked for. */
 const KEY_STEP = 4
 
 type Found = { readonly queueOffset: number; readonly body: string }
 
-/** Answers what is wrong; nothing where all is well. */
-export async function checkImage(image: Image, { random, onNested }: CheckOptions): Promise<string[]> {
+/** Answers what is wrong; nothing where all is well. `onFlush` is called at every flush of the recovery. */
+export async function checkImage(image: Image, random: SeededRandom, onFlush: () => void): Promise<string[]> {
   const { disk, options } = image
-  const clock = new ManualClock(1_700_000_900_000)
+  const clock = new ManualClock(image.nowMs)
   const open = (): Promise<MessageStore> => MessageStore.open(DIR, { ...options, fileSystem: disk, clock })
-  const stop = disk.onFlush(() => {
-    const cut = (): SimulatedDisk => disk.powerCut(random.below(2 ** 31))
-    onNested(() => ({ ...image, disk: cut(), cutClass: 'recovery', depth: image.depth + 1 }))
-  })
+  const stop = disk.onFlush(onFlush)
   const store = await open()
   stop()
   const complaints = [...(await compare(store, image)), ...checkConfig(image)]
@@ -122,9 +111,9 @@ async function compareKeys(store: MessageStore, image: Image): Promise<string[]>
     const message = image.sent[at]
     if (message === undefined || message.end > image.flushedUpTo) continue
     if (message.start < image.removedUpTo || wasDeleted(message, image, false)) continue
-    const found = await store.queryByKey(message.topic, `id-${at}`)
+    const found = await store.queryByKey(message.topic, message.key)
     if (!found.some(one => one.body.toString() === message.body))
-      complaints.push(`key id-${at} does not find its message`)
+      complaints.push(`key ${message.key} does not find its message`)
   }
   return complaints
 }

@@ -13,9 +13,13 @@ import { classOf } from './cut-tally.ts'
 export const DIR = '/store'
 /** A small file of the layers above, replaced as a whole. */
 export const CONFIG_FILE = 'config/topics.json'
+/** Processes that a workload lives through, the first included. */
+const SESSIONS = 2
+const HOUR_MS = 3_600_000
 
 /** One message as it was appended. */
 export type Sent = {
+  readonly key: string
   readonly queue: string
   readonly topic: string
   readonly queueOffset: number
@@ -27,7 +31,7 @@ export type Sent = {
 }
 
 /** A topic that was deleted when the log ended at `at`. */
-type Deletion = { readonly topic: string; readonly at: number; isDone: boolean }
+type Deletion = { readonly topic: string; at: number; isDone: boolean }
 
 /** What a cut is held against. */
 export type Promised = {
@@ -45,6 +49,8 @@ export type Promised = {
   /** The store had been closed. */
   readonly isClosed: boolean
   readonly options: StoreOptions
+  /** What the wall clock showed. */
+  readonly nowMs: number
 }
 
 /** What a cut left, and what it is held against. */
@@ -55,7 +61,7 @@ export type Workload = {
   readonly seed: number
   readonly messages: number
   /** Called at every flush, before and after it takes effect, and at some other changes. */
-  readonly onMoment: (moment: { readonly cutClass: CutClass; readonly cut: () => Image }) => void
+  readonly onMoment: (cutClass: CutClass, cut: () => Image) => void
 }
 
 /** Sizes that follow from a seed: several small geometries, all levels. */
@@ -70,26 +76,32 @@ export function optionsOf(seed: number): StoreOptions {
     flushIntervalMs: [20, 400, 5000][random.below(3)] as number,
     durability: random.chance(0.3) ? 'disk' : 'interval',
     recordCrc: true,
-    retention: { freeBytesMin: 0, keepUnconsumed: false, bytes: commitLogSegmentBytes * (2 + random.below(3)) },
+    // By age where not by bytes: the clock is then set forward by hours now and then.
+    retention: {
+      ...{ freeBytesMin: 0, keepUnconsumed: false, hours: 1 },
+      ...(random.chance(0.6) ? { bytes: commitLogSegmentBytes * (2 + random.below(3)) } : {}),
+    },
     logger: silentLogger,
   }
 }
 
-/** Appends, batches, deletes, saves, waits and lets time pass, as the seed says; then closes. */
+/** Appends, batches, deletes, saves, waits, lets time pass and begins anew, as the seed says; then closes. */
 export class StoreWorkload {
   readonly #workload: Workload
   readonly #random: SeededRandom
   readonly #clock = new ManualClock()
-  readonly #disk: SimulatedDisk
+  #disk: SimulatedDisk
   readonly #options: StoreOptions
-  readonly #sent: Sent[] = []
+  /** Images hold on to it: within a session it only grows, and a session that loses some begins another list. */
+  #sent: Sent[] = []
   readonly #deletions: Deletion[] = []
-  #store: MessageStore | undefined
   #flushedUpTo = 0
   #removedUpTo = 0
   #configBegun = 0
   #configSaved = 0
   #isClosed = false
+  #appends = 0
+  #stopWatching: () => void = () => undefined
   #activity: Activity
   /** Log flushes that began before this many messages were sent. */
   #lastFlushed = 0
@@ -99,10 +111,6 @@ export class StoreWorkload {
     this.#random = seededRandom(workload.seed)
     this.#disk = new SimulatedDisk({ seed: workload.seed, clock: this.#clock })
     this.#options = optionsOf(workload.seed)
-  }
-
-  get disk(): SimulatedDisk {
-    return this.#disk
   }
 
   /** What is promised now. */
@@ -117,22 +125,59 @@ export class StoreWorkload {
       configBegun: this.#configBegun,
       isClosed: this.#isClosed,
       options: this.#options,
+      nowMs: this.#clock.nowMs(),
     }
   }
 
   async run(): Promise<void> {
-    const stop = this.#disk.watch(event => this.#onEvent(event))
+    let store = await this.#open()
+    for (let session = 1; session < SESSIONS; session++) {
+      await this.#work(store, (this.#workload.messages * session) / SESSIONS)
+      store = await this.#reopen(store)
+    }
+    await this.#work(store, this.#workload.messages)
+    await this.#close(store)
+    for (let i = 0; i < 2; i++) this.#tell('close')
+    this.#stopWatching()
+  }
+
+  async #open(): Promise<MessageStore> {
+    this.#stopWatching = this.#disk.watch(event => this.#onEvent(event))
     this.#activity = 'recovery'
-    this.#store = await MessageStore.open(DIR, { ...this.#options, fileSystem: this.#disk, clock: this.#clock })
+    this.#isClosed = false
+    const store = await MessageStore.open(DIR, { ...this.#options, fileSystem: this.#disk, clock: this.#clock })
     this.#activity = undefined
-    while (this.#sent.length < this.#workload.messages) await this.#step(this.#store)
-    if (this.#random.chance(0.7)) await this.#acknowledge(this.#store)
+    return store
+  }
+
+  async #work(store: MessageStore, messages: number): Promise<void> {
+    const before = this.#appends
+    while (this.#appends < Math.max(before + 1, messages)) await this.#step(store)
+    if (this.#random.chance(0.7)) await this.#acknowledge(store)
+  }
+
+  async #close(store: MessageStore): Promise<void> {
     this.#activity = 'close'
-    await this.#store.close()
+    await store.close()
     this.#flushedUpTo = this.#sent.at(-1)?.end ?? 0
     this.#isClosed = true
-    for (let i = 0; i < 2; i++) this.#tell('close')
-    stop()
+  }
+
+  /** The process ends, one way or another, and the next one opens what is there. */
+  async #reopen(store: MessageStore): Promise<MessageStore> {
+    const way = (['close', 'kill', 'power cut'] as const)[this.#random.below(3)]
+    if (way === 'close') await this.#close(store)
+    this.#stopWatching()
+    const former = this.#disk
+    if (way === 'kill') this.#disk = former.kill()
+    if (way === 'power cut') this.#disk = former.powerCut(this.#random.below(2 ** 31))
+    // The former process is gone for the disk that counts; here its loops have to end.
+    if (way !== 'close') await store.close()
+    const next = await this.#open()
+    this.#sent = this.#sent.filter(message => message.end <= next.watermarks.appended)
+    for (const one of this.#deletions) one.at = Math.min(one.at, next.watermarks.appended)
+    this.#lastFlushed = this.#sent.length
+    return next
   }
 
   async #step(store: MessageStore): Promise<void> {
@@ -155,8 +200,8 @@ export class StoreWorkload {
     const records = Array.from({ length: count }, (_, i) => ({
       topic: `topic-${random.below(3)}`,
       queueId: random.below(2),
-      body: Buffer.from(this.#body(`${this.#workload.seed}:${this.#sent.length + i}:`, bodyBytesMax)),
-      properties: { UNIQ_KEY: `id-${this.#sent.length + i}`, KEYS: `key-${random.below(20)} other-${random.below(9)}` },
+      body: Buffer.from(this.#body(`${this.#workload.seed}:${this.#appends + i}:`, bodyBytesMax)),
+      properties: { UNIQ_KEY: `id-${this.#appends + i}`, KEYS: `key-${random.below(20)} other-${random.below(9)}` },
     }))
     const results = count > 1 ? store.putAll(records) : records.map(record => store.put(record))
     const last = results.at(-1) as (typeof results)[number]
@@ -164,7 +209,8 @@ export class StoreWorkload {
     for (const [i, { physicalOffset, sizeBytes, queueOffset }] of results.entries()) {
       const { topic, queueId, body } = records[i] as (typeof records)[number]
       const place = { start: physicalOffset, end: physicalOffset + sizeBytes, queueOffset, unitEnd }
-      this.#sent.push({ queue: `${topic}/${queueId}`, topic, body: body.toString(), ...place })
+      const key = `id-${this.#appends++}`
+      this.#sent.push({ key, queue: `${topic}/${queueId}`, topic, body: body.toString(), ...place })
     }
   }
 
@@ -203,6 +249,7 @@ export class StoreWorkload {
 
   async #retain(store: MessageStore): Promise<void> {
     this.#activity = 'retention'
+    if (this.#options.retention?.bytes === undefined) this.#clock.stepWallClock(HOUR_MS)
     await store.applyRetention()
     this.#activity = undefined
   }
@@ -236,6 +283,6 @@ export class StoreWorkload {
       const disk = this.#disk.powerCut(this.#random.below(2 ** 31))
       return { ...this.promised(), disk, cutClass, depth: 0 }
     }
-    this.#workload.onMoment({ cutClass, cut })
+    this.#workload.onMoment(cutClass, cut)
   }
 }

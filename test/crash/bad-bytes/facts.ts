@@ -2,6 +2,7 @@
 import { silentLogger } from '../../../src/base/logger.ts'
 import { CONSUME_QUEUE_ENTRY_BYTES } from '../../../src/codec/consume-queue-entry.ts'
 import { MAGIC_FILLER } from '../../../src/codec/record-layout.ts'
+import { TIMER_SLOT_BYTES } from '../../../src/codec/timer-wheel.ts'
 import { MessageStore } from '../../../src/store/message-store.ts'
 import type { SimulatedDisk } from '../../../src/testing/testing.ts'
 import { ManualClock } from '../../../src/testing/testing.ts'
@@ -23,6 +24,9 @@ export type Golden = {
   readonly pieces: readonly Piece[]
   /** Bytes from here on mean nothing, by path. */
   readonly liveEnds: ReadonlyMap<string, number>
+  /** Where they begin to mean something: all of them do up to the end, but in a timer wheel, which is empty around its slots. */
+  readonly liveStarts: ReadonlyMap<string, number>
+  readonly lengths: ReadonlyMap<string, number>
 }
 
 const CHECKPOINT_BYTES = 48
@@ -39,11 +43,14 @@ export async function factsOf(name: string, disk: SimulatedDisk, isOurs: boolean
     firstSlots.set(`${topic}/${queueId}`, minQueueOffset)
     queueEnds.set(`${topic}/${queueId}`, maxQueueOffset)
   }
-  const indexEntries = Number(store.stats().indexSlots ?? 0)
+  const indexSlots = Number(store.stats().indexSlots ?? 0)
   await store.close()
   const pieces = disk.paths().flatMap(path => (path.includes('/commitlog/') ? piecesOf(disk, path) : []))
-  const liveEnds = new Map(disk.paths().map(path => [path, liveEndOf(disk, path, { pieces, queueEnds, indexEntries })]))
-  return { name, disk, isOurs, messages, firstSlots, pieces, liveEnds }
+  const liveEnds = new Map(disk.paths().map(path => [path, liveEndOf(disk, path, { pieces, queueEnds, indexSlots })]))
+  const liveStarts = new Map(disk.paths().map(path => [path, path.endsWith('/timerwheel') ? firstUsed(disk, path) : 0]))
+  const lengths = new Map<string, number>()
+  for (const path of disk.paths()) lengths.set(path, (await disk.stat(path))?.sizeBytes ?? 0)
+  return { name, disk, isOurs, messages, firstSlots, pieces, liveEnds, liveStarts, lengths }
 }
 
 /** A reader of a folder, with the sizes it has. */
@@ -90,10 +97,10 @@ function piecesOf(disk: SimulatedDisk, path: string): Piece[] {
 type Ends = {
   readonly pieces: readonly Piece[]
   readonly queueEnds: ReadonlyMap<string, number>
-  readonly indexEntries: number
+  readonly indexSlots: number
 }
 
-function liveEndOf(disk: SimulatedDisk, path: string, { pieces, queueEnds, indexEntries }: Ends): number {
+function liveEndOf(disk: SimulatedDisk, path: string, { pieces, queueEnds, indexSlots }: Ends): number {
   const name = path.slice(DIR.length + 1)
   const bytes = disk.contentOf(path)
   if (name.startsWith('commitlog/')) return pieces.findLast(piece => piece.path === path)?.to ?? 0
@@ -103,7 +110,7 @@ function liveEndOf(disk: SimulatedDisk, path: string, { pieces, queueEnds, index
     return Math.max(0, Math.min(bytes.length, end))
   }
   // Header, slots, and entries up to the one that is written next.
-  if (name.startsWith('index/')) return 40 + 4 * indexEntries + 20 * bytes.readInt32BE(36)
+  if (name.startsWith('index/')) return 40 + 4 * indexSlots + 20 * bytes.readInt32BE(36)
   if (name === 'checkpoint') return CHECKPOINT_BYTES
   if (name === 'lock' || name === 'abort.bak') return 0
   if (name.startsWith('timer') || name === 'config/timercheck') {
@@ -112,4 +119,10 @@ function liveEndOf(disk: SimulatedDisk, path: string, { pieces, queueEnds, index
     return end
   }
   return bytes.length
+}
+
+/** First byte of a timer wheel's first slot in use. */
+function firstUsed(disk: SimulatedDisk, path: string): number {
+  const at = disk.contentOf(path).findIndex(byte => byte !== 0)
+  return at - (at % TIMER_SLOT_BYTES)
 }

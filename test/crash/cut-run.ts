@@ -1,0 +1,66 @@
+/** Runs of power cuts: images from one run of each seed's workload, each checked, and cut again in its recovery. */
+import { expect } from 'vitest'
+import type { SeededRandom } from '../../src/testing/seeded-random.ts'
+import { seededRandom } from '../../src/testing/seeded-random.ts'
+import type { SimulatedDisk } from '../../src/testing/simulated-disk.ts'
+import type { CutClass, CutTally } from './cut-tally.ts'
+import { cutsOf, firstSeed, takeMoment } from './cut-tally.ts'
+
+/** What a cut left; what it is held against comes with it. */
+export type CutImage = { readonly disk: SimulatedDisk; readonly cutClass: CutClass; readonly depth: number }
+
+/** A workload and its check. */
+export type Family<I extends CutImage> = {
+  readonly name: string
+  /** Runs a seed's workload; `onMoment` is called wherever the power may fail. */
+  readonly run: (seed: number, onMoment: (cutClass: CutClass, cut: () => I) => void) => Promise<void>
+  /** Answers what is wrong with an image. `onFlush` is called at every flush of its recovery. */
+  readonly check: (image: I, random: SeededRandom, onFlush: () => void) => Promise<string[]>
+  /** How often the power fails again at a flush of a recovery. */
+  readonly nestedChance: number
+}
+
+const NESTED_DEPTH_MAX = 3
+/** Of a broken engine the first complaints say enough. */
+const COMPLAINTS_MAX = 5
+
+/** Cuts until there are `wanted` different images, from seed `fixed` on; with `SEED` that seed alone, with `ROTATE` from anywhere. */
+export async function cutFamily<I extends CutImage>(
+  family: Family<I>,
+  tally: CutTally,
+  { fixed, wanted }: { readonly fixed: number; readonly wanted: number },
+): Promise<void> {
+  const first = firstSeed(fixed)
+  const before = tally.total
+  let seed = first
+  for (; tally.total - before < wanted; seed++) {
+    const complaints = await cutSeed(family, tally, seed)
+    expect(complaints, `SEED=${seed} npm run test:crash replays it`).toEqual([])
+  }
+  console.log(`${family.name}, seeds ${first} to ${seed - 1}: ${tally.total - before} different power cuts`)
+}
+
+async function cutSeed<I extends CutImage>(family: Family<I>, tally: CutTally, seed: number): Promise<string[]> {
+  const random = seededRandom(seed ^ 0xc07)
+  const images: I[] = []
+  const keep = (image: I): void => {
+    if (tally.isNew(image.disk, image.cutClass)) images.push(image)
+  }
+  await family.run(seed, (cutClass, cut) => {
+    if (!takeMoment(cutClass, random)) return
+    for (let i = 0; i < cutsOf(cutClass); i++) keep(cut())
+  })
+  const complaints: string[] = []
+  for (let image = images.pop(); image !== undefined && complaints.length < COMPLAINTS_MAX; image = images.pop()) {
+    const { disk, depth, cutClass } = image
+    const again = { ...image, cutClass: 'recovery', depth: depth + 1 } as const
+    const onFlush = (): void => {
+      if (depth >= NESTED_DEPTH_MAX || !random.chance(family.nestedChance)) return
+      keep({ ...again, disk: disk.powerCut(random.below(2 ** 31)) })
+    }
+    const found = await family.check(image, random, onFlush).catch((error: Error) => [String(error.stack)])
+    if (found.length > 0)
+      complaints.push(`a cut (${cutClass}, ${depth} deep): ${found.slice(0, COMPLAINTS_MAX).join('; ')}`)
+  }
+  return complaints
+}
