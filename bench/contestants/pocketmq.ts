@@ -6,14 +6,13 @@ import type { StoreOptions } from '../../src/store/message-store.ts'
 import { MessageStore } from '../../src/store/message-store.ts'
 import type { Put } from '../support/loops.ts'
 import { measureAppends, measurePasses } from '../support/loops.ts'
-import { bodyOf, messageOf, TOPIC } from '../support/messages.ts'
+import { bodyOf, messageOf, messagesToRead, TOPIC } from '../support/messages.ts'
 import type { Answer, Request } from '../support/protocol.ts'
 import { serve } from '../support/protocol.ts'
 
 /** Beyond what a body takes: header, topic, properties, with room to spare. */
 const OVERHEAD_BYTES = 300
 const READ_BATCH = 256
-const FILLED_BYTES = 400_000_000
 
 async function append(request: Request): Promise<Answer> {
   if (request.settings.api === 'producer') return await appendByProducer(request)
@@ -79,7 +78,7 @@ async function appendByProducer(request: Request): Promise<Answer> {
 /** Whole messages in queue order; `touch` says what of each is looked at. */
 async function read(request: Request): Promise<Answer> {
   const filling = await openStore(request)
-  const messages = Math.floor(FILLED_BYTES / (request.size + OVERHEAD_BYTES))
+  const messages = messagesToRead(request.size)
   const put = putOf(filling, request)
   for (let i = 0; i < messages; i++) await put(i)
   await filling.close()

@@ -2,11 +2,12 @@
 import { join } from 'node:path'
 import Database from 'better-sqlite3'
 import { measureAppends, measurePasses } from '../support/loops.ts'
-import { bodyOf } from '../support/messages.ts'
+import { bodyOf, messagesToRead } from '../support/messages.ts'
 import type { Answer, Request } from '../support/protocol.ts'
 import { serve } from '../support/protocol.ts'
 
-const FILLED_BYTES = 400_000_000
+/** Rows fetched at once: faster than a row at a time. */
+const READ_BATCH = 256
 
 /** WAL as its documentation says; synchronous OFF survives a kill, FULL a power cut. */
 function openDatabase({ folder, durability }: Request): Database.Database {
@@ -31,17 +32,23 @@ async function append(request: Request): Promise<Answer> {
 
 async function read(request: Request): Promise<Answer> {
   const database = openDatabase({ ...request, durability: 'memory' })
-  const messages = Math.floor(FILLED_BYTES / (request.size + 300))
+  const messages = messagesToRead(request.size)
   const insert = database.prepare('INSERT INTO messages (body) VALUES (?)')
   const body = bodyOf(request.size)
   database.transaction(() => {
     for (let i = 0; i < messages; i++) insert.run(body)
   })()
-  const select = database.prepare<[], { id: number; body: Buffer }>('SELECT id, body FROM messages ORDER BY id')
+  const select = database.prepare<[number, number], { id: number; body: Buffer }>(
+    'SELECT id, body FROM messages WHERE id > ? ORDER BY id LIMIT ?',
+  )
   const answer = await measurePasses(request, () => {
     let read = 0
-    for (const message of select.iterate()) if (message.body.length === request.size) read++
-    return read
+    for (let last = 0; ; ) {
+      const rows = select.all(last, READ_BATCH)
+      for (const { body } of rows) if (body.length === request.size) read++
+      last = rows.at(-1)?.id ?? 0
+      if (rows.length < READ_BATCH) return read
+    }
   })
   database.close()
   return { ...answer, configuration: configurationOf(request) }

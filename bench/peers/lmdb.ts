@@ -2,12 +2,11 @@
 import { join } from 'node:path'
 import { open } from 'lmdb'
 import { measureAppends, measurePasses } from '../support/loops.ts'
-import { bodyOf } from '../support/messages.ts'
+import { bodyOf, messagesToRead } from '../support/messages.ts'
 import type { Answer, Request } from '../support/protocol.ts'
 import { serve } from '../support/protocol.ts'
 
 const TRANSACTION = 256
-const FILLED_BYTES = 400_000_000
 
 /** As its README says for speed: keys and values as they are; noSync where the page cache is enough. */
 function openDatabase({ folder, durability }: Request) {
@@ -52,7 +51,7 @@ async function transactions(request: Request): Promise<Answer> {
 
 async function read(request: Request): Promise<Answer> {
   const database = openDatabase({ ...request, durability: 'memory' })
-  const messages = Math.floor(FILLED_BYTES / (request.size + 300))
+  const messages = messagesToRead(request.size)
   const body = bodyOf(request.size)
   for (let i = 0; i < messages; i += TRANSACTION) {
     database.transactionSync(() => {

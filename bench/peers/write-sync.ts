@@ -4,10 +4,10 @@ import { join } from 'node:path'
 import { measureAppends } from '../support/loops.ts'
 import { bodyOf } from '../support/messages.ts'
 import type { Answer, Request } from '../support/protocol.ts'
-import { serve } from '../support/protocol.ts'
+import { serve, Unsupported } from '../support/protocol.ts'
 
 async function append(request: Request): Promise<Answer> {
-  if (request.durability === 'disk') throw new Error('it flushes nothing')
+  if (request.durability === 'disk') throw new Unsupported('it flushes nothing')
   const file = openSync(join(request.folder, 'log'), 'a')
   const body = bodyOf(request.size)
   const record = Buffer.alloc(4 + body.length)

@@ -3,6 +3,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { bytesOnDevice } from './device.ts'
 import { Histogram } from './histogram.ts'
 import type { Answer, Request } from './protocol.ts'
+import { Unsupported } from './protocol.ts'
 
 const YIELD_MS = 1
 const LOOK_EVERY = 16
@@ -25,10 +26,10 @@ export type Loop = {
 export async function measureAppends(request: Request, { put, send, settled }: Loop): Promise<Answer> {
   const clock = new Measured(request)
   if (request.outstanding === 0) {
-    if (put === undefined) throw new Error('there is no synchronous append here')
+    if (put === undefined) throw new Unsupported('there is no synchronous append here')
     await putOneByOne(clock, put)
   } else {
-    if (send === undefined) throw new Error('there is no append to await here')
+    if (send === undefined) throw new Unsupported('there is no append to await here')
     await sendOutstanding(clock, send, request.outstanding)
   }
   await settled?.()

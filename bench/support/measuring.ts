@@ -32,8 +32,8 @@ export async function measureCase(one: Case, entries: readonly Entry[], plan: Pl
     for (const entry of turned(entries, round)) {
       if (skipped.has(entry.name)) continue
       const outcome = await measureOnce(one, entry, plan)
-      if ('unsupported' in outcome) skipped.set(entry.name, `does not do '${outcome.unsupported}'`)
-      else if ('failed' in outcome) skipped.set(entry.name, `failed: ${outcome.failed}`)
+      if ('unsupported' in outcome) skipped.set(entry.name, outcome.unsupported)
+      else if ('failed' in outcome) skipped.set(entry.name, `failed: ${outcome.failed.split('\n')[0]}`)
       else answers.set(entry.name, [...(answers.get(entry.name) ?? []), outcome])
       plan.log(`${one.id} | ${entry.name} | round ${round + 1}: ${describe(one, outcome)}`)
     }
@@ -84,7 +84,7 @@ function turned<T>(values: readonly T[], by: number): readonly T[] {
 }
 
 function describe(one: Case, outcome: Outcome): string {
-  if ('unsupported' in outcome) return `does not do '${outcome.unsupported}'`
+  if ('unsupported' in outcome) return `skipped: ${outcome.unsupported}`
   if ('failed' in outcome) return `failed: ${outcome.failed.split('\n')[0]}`
   return `${Math.round(figureOf(one, outcome))} ${one.figure?.unit ?? '/s'}`
 }

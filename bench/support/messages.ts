@@ -36,3 +36,8 @@ export function bodyOf(bodyBytes: number): Buffer {
   }
   return body
 }
+
+/** So many messages are stored for reading: about 400 MB, well within the page cache. */
+export function messagesToRead(bodyBytes: number): number {
+  return Math.floor(400_000_000 / (bodyBytes + 300))
+}

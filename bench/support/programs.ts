@@ -12,8 +12,11 @@ export type Program =
 const PEERS = fileURLToPath(new URL('bench/peers/', projectRoot()))
 const COMPILED = `${PEERS}target/node/bench/peers/`
 const CLASS_PATH = `${PEERS}target/class-path`
-/** A heap that does not grow while it is measured; ours is left at Node's default. */
-const JAVA_HEAP = ['-Xms2g', '-Xmx2g']
+/** RocketMQ's own flags (runbroker.sh), with a heap of 2 GiB that is all there before it is measured. */
+const JAVA_HEAP = [
+  ...['-server', '-Xms2g', '-Xmx2g', '-XX:+AlwaysPreTouch', '-XX:+UseG1GC', '-XX:G1HeapRegionSize=16m'],
+  ...['-XX:G1ReservePercent=25', '-XX:InitiatingHeapOccupancyPercent=30', '-XX:SoftRefLRUPolicyMSPerMB=0'],
+]
 /** What Chronicle Queue asks for on Java 17, and leaving its usage reports off. */
 const CHRONICLE_FLAGS = [
   '-Dchronicle.analytics.disable=true',

@@ -49,11 +49,16 @@ export async function serve(workloads: Readonly<Record<string, (request: Request
   for await (const line of createInterface({ input: process.stdin })) {
     const request = JSON.parse(line) as Request
     const work = workloads[request.workload]
-    const answer = work === undefined ? { unsupported: request.workload } : await work(request).catch(failed)
+    const answer =
+      work === undefined ? { unsupported: `has no '${request.workload}'` } : await work(request).catch(failed)
     process.stdout.write(`${JSON.stringify(answer)}\n`)
   }
 }
 
-function failed(error: unknown): { failed: string } {
+/** A contestant says that what is asked is not among what it promises. */
+export class Unsupported extends Error {}
+
+function failed(error: unknown): { readonly unsupported: string } | { readonly failed: string } {
+  if (error instanceof Unsupported) return { unsupported: error.message }
   return { failed: error instanceof Error ? (error.stack ?? error.message) : String(error) }
 }

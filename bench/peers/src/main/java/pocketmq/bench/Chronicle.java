@@ -32,7 +32,7 @@ public final class Chronicle implements Peer {
 
     private static Map<String, Object> append(JSONObject request) {
         if (request.getString("durability").equals("disk")) {
-            throw new IllegalStateException("it does not flush each message");
+            throw new UnsupportedOperationException("it does not flush each message");
         }
         try (ChronicleQueue queue = queueIn(request); ExcerptAppender appender = queue.createAppender()) {
             Bytes<?> body = Bytes.wrapForRead(Peer.body(request.getIntValue("size")));

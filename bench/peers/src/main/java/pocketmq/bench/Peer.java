@@ -28,8 +28,10 @@ interface Peer {
             try {
                 answer = peer.measure(request);
                 if (answer == null) {
-                    answer = one("unsupported", request.getString("workload"));
+                    answer = one("unsupported", "has no '" + request.getString("workload") + "'");
                 }
+            } catch (UnsupportedOperationException unsupported) {
+                answer = one("unsupported", unsupported.getMessage());
             } catch (Throwable thrown) {
                 StringWriter trace = new StringWriter();
                 thrown.printStackTrace(new PrintWriter(trace));
