@@ -109,12 +109,20 @@ export type SimpleConsumerOptions = GroupConsumerOptions & {
 }
 
 /** Options of `mq.pullConsumer`. */
-export type PullConsumerOptions = {
+export type PullConsumerOptions = AssignmentOptions & {
   readonly consumerGroup: string
   readonly startFrom?: 'first' | 'last' | Date | number
   readonly instanceName?: string | undefined
-  /** Commit what `poll` returned before, every so many milliseconds; 0: only when told. */
+  /** Commit by itself what earlier polls returned, once the next one has been asked for. Default: only when told. */
+  readonly autoCommit?: boolean
+  /** How often, in milliseconds. Given alone, it turns `autoCommit` on. */
   readonly autoCommitMs?: number
+  /** The group shares out the queues of these topics; without it `assign` says which queues. Also by `subscribe`. */
+  readonly subscriptions?: Subscriptions
+  readonly onSubscriptionMismatch?: 'reject' | 'replace' | 'wait' | 'isolate'
+  readonly topicSets?: 'same' | 'independent'
+  /** Ends the wait for others to leave (`onSubscriptionMismatch: 'wait'`). */
+  readonly signal?: AbortSignal | undefined
 }
 
 /** Options of `mq.tail`. */

@@ -125,20 +125,27 @@ export const SIMPLE_SETTINGS: SimpleTable = {
   ),
 }
 
-type PullTable = {
-  readonly consumerGroup: Setting<string>
-  readonly startFrom: Setting<'first' | 'last' | Date | number>
-  readonly instanceName: Setting<string | undefined>
-  readonly autoCommitMs: Setting<number>
+type PullTable = Omit<GroupTable, 'maxAttempts' | 'retryBackoff'> & {
+  readonly autoCommit: Setting<boolean | undefined>
+  readonly autoCommitMs: Setting<number | undefined>
 }
 
 /** Options of `mq.pullConsumer`. */
 export const PULL_SETTINGS: PullTable = {
+  ...ASSIGNMENT_SETTINGS,
   consumerGroup: GROUP_SETTINGS.consumerGroup,
+  subscriptions: GROUP_SETTINGS.subscriptions,
   startFrom: GROUP_SETTINGS.startFrom,
+  onSubscriptionMismatch: GROUP_SETTINGS.onSubscriptionMismatch,
+  topicSets: GROUP_SETTINGS.topicSets,
   instanceName: GROUP_SETTINGS.instanceName,
-  autoCommitMs: wholeNumber('milliseconds between commits of what was polled; 0: only when told', 0, 0, HOUR_MS),
+  signal: GROUP_SETTINGS.signal,
+  autoCommit: custom<boolean | undefined>('commit what earlier polls returned by itself', undefined, checkFlag),
+  autoCommitMs: optionalWholeNumber('milliseconds between two such commits', SECOND_MS, HOUR_MS),
 }
+
+/** RocketMQ: autoCommitIntervalMillis. */
+const AUTO_COMMIT_MS = 5 * SECOND_MS
 
 export type PushSettings = Settings<PushTable>
 export type SimpleSettings = Settings<SimpleTable>
@@ -196,29 +203,25 @@ export function simpleRegistration(settings: SimpleSettings): ConsumerRegistrati
   return { ...registration, concurrency: SIMPLE_CONCURRENCY, ...failing(settings, settings.orderly) }
 }
 
-/** What a pull consumer says when it joins. */
-export function pullRegistration({
-  consumerGroup: group,
-  startFrom,
-  instanceName,
-}: PullSettings): ConsumerRegistration {
-  return {
-    group,
+/** What a pull consumer says when it joins; without subscriptions it names its queues itself. */
+export function pullRegistration(settings: PullSettings): ConsumerRegistration {
+  const registration = {
+    ...groupRegistration(settings),
     kind: 'pull',
     model: 'clustering',
     order: 'none',
-    subscriptions: [],
-    startFrom: startOf(startFrom),
     concurrency: 1,
     maxReconsumeTimes: GROUP_SETTINGS.maxAttempts.fallback,
     retry: { kind: 'levels' },
     onExhausted: 'dlq',
-    onSubscriptionMismatch: 'replace',
-    topicSets: 'independent',
-    assignment: { kind: 'averaged' },
-    drainMs: GROUP_SETTINGS.drainTimeout.fallback,
-    isNamed: instanceName !== undefined,
-  }
+  } as const
+  if (registration.subscriptions.length > 0) return registration
+  return { ...registration, onSubscriptionMismatch: 'replace', topicSets: 'independent' }
+}
+
+/** Milliseconds between commits by itself; undefined: only when told. */
+export function autoCommitMsOf({ autoCommit, autoCommitMs }: PullSettings): number | undefined {
+  return (autoCommit ?? autoCommitMs !== undefined) ? (autoCommitMs ?? AUTO_COMMIT_MS) : undefined
 }
 
 /** Lines of a subscription in the core's plain values. */
@@ -241,7 +244,7 @@ export function startOf(from: 'first' | 'last' | Date | number): StartFrom {
 }
 
 function groupRegistration(
-  settings: Settings<GroupTable>,
+  settings: Settings<Omit<GroupTable, 'maxAttempts' | 'retryBackoff'>>,
 ): Omit<
   ConsumerRegistration,
   'kind' | 'model' | 'order' | 'concurrency' | 'retry' | 'onExhausted' | 'maxReconsumeTimes'

@@ -42,7 +42,7 @@ export class Consumers {
   }
 
   pull(options: PullConsumerOptions): Promise<PullConsumer> {
-    return this.#join(() => PullConsumer.open(this.#parts, options))
+    return this.#join(() => PullConsumer.open(this.#parts, this.#named(options)))
   }
 
   /** No more join; those that are there drain and leave. */

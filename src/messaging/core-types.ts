@@ -296,10 +296,10 @@ export type PullResult = {
   readonly maxQueueOffset: number
 }
 
-/** Is there something to pull? `newQueuesOf`: a queue of this topic that nobody knew counts too. */
+/** Is there something to pull? `newQueuesOf`: a queue of these topics that nobody knew counts too. */
 export type HasMessageRequest = {
   readonly queues: readonly (QueueAddress & { readonly queueOffset: number })[]
-  readonly newQueuesOf?: string
+  readonly newQueuesOf?: string | readonly string[]
   readonly waitMs: number
 }
 

@@ -39,7 +39,7 @@ export function admit(request: AdmissionRequest): Admission {
   checkDelivery(registration, live)
   checkAssignment(registration, live)
   // Who owns his position subscribes to nothing, and leaves the record as it is.
-  if (registration.kind === 'pull' && record !== undefined) return { kind: 'join' }
+  if (registration.kind === 'pull' && wanted.length === 0 && record !== undefined) return { kind: 'join' }
   if (record === undefined || record.subscriptions.length === 0) return { kind: 'record', subscriptions: wanted }
   const merged = agree(registration, wanted, record)
   if (merged !== undefined) {

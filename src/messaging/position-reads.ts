@@ -76,6 +76,7 @@ export class PositionReads {
   /** Resolves once: with true as soon as there is something, with false when the wait is over. Rejects with AbortError. */
   hasMessage({ queues, newQueuesOf, waitMs }: HasMessageRequest, signal?: AbortSignal): Promise<boolean> {
     const { watches, alarms, store } = this.#options
+    if (signal?.aborted) return Promise.reject(abortError(signal))
     const isThere = queues.some(
       queue => (store.queueRange(queue.topic, queue.queueId)?.maxQueueOffset ?? 0) > queue.queueOffset,
     )
@@ -98,7 +99,7 @@ export class PositionReads {
       for (const { topic, queueId, queueOffset } of queues) {
         stops.push(watches.watchQueue(topic, queueId, endOffset => endOffset > queueOffset && end(true)))
       }
-      if (newQueuesOf !== undefined) stops.push(watches.watchTopic(newQueuesOf, () => end(true)))
+      for (const topic of topicsOf(newQueuesOf)) stops.push(watches.watchTopic(topic, () => end(true)))
       const alarm = alarms.in(waitMs, onOver)
       signal?.addEventListener('abort', onAbort, { once: true })
       this.#stop.signal.addEventListener('abort', onOver, { once: true })
@@ -115,6 +116,10 @@ export class PositionReads {
     }
     return filter
   }
+}
+
+function topicsOf(topics: string | readonly string[] | undefined): readonly string[] {
+  return typeof topics === 'string' ? [topics] : (topics ?? [])
 }
 
 function statusOf({ status, nextQueueOffset }: GetResult, queueOffset: number, found: number): PullStatus {
