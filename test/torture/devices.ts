@@ -1,0 +1,199 @@
+/** Devices of a torture run: a tmpfs that can be filled, an ext4 on a loop device that can be cut off or made to fail. Needs root. */
+import { execFile } from 'node:child_process'
+import { closeSync, existsSync, ftruncateSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs'
+import { copyFile, mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+
+const run = promisify(execFile)
+const MIB = 1024 * 1024
+const IMAGE_BYTES = 48 * MIB
+const COPIES_MAX = 200
+/** FS_IOC_SHUTDOWN with EXT4_GOING_FLAGS_NOLOGFLUSH: from now on the file system answers EIO, and writes nothing more. */
+const SHUTDOWN =
+  "import fcntl,os,struct,sys; fcntl.ioctl(os.open(sys.argv[1],os.O_RDONLY),0x8004587d,struct.pack('I',2))"
+const FILL = Buffer.alloc(64 * 1024, 'f')
+
+const mounted = new Set<string>()
+
+/** Why there can be no tmpfs here; undefined where there can. */
+export async function noTmpfs(): Promise<string | undefined> {
+  if (process.platform !== 'linux') return `no tmpfs on ${process.platform}`
+  if (process.getuid?.() !== 0) return 'only root may mount'
+  return await failureOf(async folder => await unmount((await mountTmpfs(folder, MIB)).folder))
+}
+
+/** Why there can be no ext4 on a loop device here; undefined where there can. */
+export async function noExt4(): Promise<string | undefined> {
+  if (process.platform !== 'linux') return `no loop devices on ${process.platform}`
+  if (process.getuid?.() !== 0) return 'only root may mount'
+  return await failureOf(async folder => await unmount((await Ext4.create(folder)).folder))
+}
+
+async function failureOf(attempt: (folder: string) => Promise<void>): Promise<string | undefined> {
+  const folder = await mkdtemp(join(tmpdir(), 'pocketmq-device-'))
+  try {
+    await attempt(folder)
+    return undefined
+  } catch (error) {
+    const lines = String((error as Error).message)
+      .trim()
+      .split('\n')
+    return lines.at(-1)
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+/** A device in memory. */
+export type FullDevice = {
+  readonly folder: string
+  /** Takes all the room there is. */
+  fill(): void
+  /** Gives it back. */
+  free(): void
+}
+
+export async function mountTmpfs(home: string, sizeBytes: number): Promise<FullDevice> {
+  const folder = join(home, 'tmpfs')
+  await mkdir(folder)
+  await run('mount', ['-t', 'tmpfs', '-o', `size=${sizeBytes}`, 'tmpfs', folder])
+  mounted.add(folder)
+  const ballast = openSync(join(folder, 'ballast'), 'w')
+  let sizeOfBallast = 0
+  const fill = (): void => {
+    for (let chunkBytes = FILL.length; chunkBytes >= 4096; ) {
+      try {
+        sizeOfBallast += writeSync(ballast, FILL, 0, chunkBytes, sizeOfBallast)
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error
+        chunkBytes /= 2
+      }
+    }
+  }
+  const free = (): void => {
+    sizeOfBallast = 0
+    ftruncateSync(ballast, 0)
+  }
+  onUnmount.set(folder, () => closeSync(ballast))
+  return { folder, fill, free }
+}
+
+const onUnmount = new Map<string, () => void>()
+
+/** Lazily: what a process that was killed has mapped must not keep it. */
+export async function unmount(folder: string): Promise<void> {
+  onUnmount.get(folder)?.()
+  onUnmount.delete(folder)
+  if (mounted.delete(folder)) await run('umount', ['-l', folder])
+}
+
+/** Nothing stays behind. */
+export async function unmountAll(): Promise<void> {
+  for (const folder of mounted) await unmount(folder)
+}
+
+/** How a file system of ours may stop working. */
+export const FAILURES = ['device turned read-only', 'device failed'] as const
+
+export type Failure = (typeof FAILURES)[number]
+
+/** An ext4 in a file, on a loop device. */
+export class Ext4 {
+  readonly #home: string
+  readonly #image: string
+  readonly folder: string
+  /** `loop3` */
+  #device = ''
+
+  private constructor(home: string, image: string, folder: string) {
+    this.#home = home
+    this.#image = image
+    this.folder = folder
+  }
+
+  /** A new, empty one. */
+  static async create(home: string): Promise<Ext4> {
+    const image = join(home, 'image')
+    const file = openSync(image, 'w')
+    ftruncateSync(file, IMAGE_BYTES)
+    closeSync(file)
+    await run('mkfs.ext4', ['-q', '-F', '-m', '0', image])
+    const device = new Ext4(home, image, join(home, 'ext4'))
+    await device.mount()
+    return device
+  }
+
+  /** Replays its journal, as any mount after a power cut does. */
+  async mount(): Promise<void> {
+    await mkdir(this.folder, { recursive: true })
+    await run('mount', ['-o', 'loop,errors=remount-ro', this.#image, this.folder])
+    mounted.add(this.folder)
+    const { stdout } = await run('losetup', ['-n', '-O', 'NAME', '-j', this.#image])
+    this.#device = stdout.trim().replace('/dev/', '')
+  }
+
+  async unmount(): Promise<void> {
+    await unmount(this.folder)
+  }
+
+  /**
+   * What is on the device at this moment, as a device of its own. What the page cache of the file system holds is not there: it
+   * was never written. Copies again until nothing was written meanwhile: journal and write-back go on also where the writer is stopped.
+   * Answers undefined where the device does not come to rest.
+   */
+  async cut(number: number): Promise<Ext4 | undefined> {
+    const image = join(this.#home, `cut-${number}`)
+    for (let i = 0; i < COPIES_MAX; i++) {
+      const before = this.#written()
+      await copyFile(this.#image, image)
+      if (before !== undefined && before === this.#written()) {
+        const cut = new Ext4(this.#home, image, `${image}-ext4`)
+        await cut.mount()
+        return cut
+      }
+    }
+    return undefined
+  }
+
+  /** Unmounts it and forgets its image. */
+  async discard(): Promise<void> {
+    await this.unmount()
+    await rm(this.folder, { recursive: true, force: true })
+    await rm(this.#image, { force: true })
+  }
+
+  /** Makes it stop working. @throws where that is not possible here */
+  async fail(how: Failure): Promise<void> {
+    // What ext4 does when it finds itself damaged, with errors=remount-ro.
+    if (how === 'device turned read-only') writeFileSync(`/sys/fs/ext4/${this.#device}/trigger_fs_error`, 'torture')
+    else await run('python3', ['-c', SHUTDOWN, this.folder])
+  }
+
+  /** Mends it as a person would: unmounted, checked, mounted. */
+  async repair(): Promise<void> {
+    await this.unmount()
+    // Exit 1: errors were corrected.
+    await run('e2fsck', ['-p', this.#image]).catch((error: { code?: number }) => {
+      if (error.code !== 1) throw error
+    })
+    await this.mount()
+  }
+
+  /** What was written to the device so far; undefined while something is on its way. */
+  #written(): string | undefined {
+    const counters = readFileSync(`/sys/block/${this.#device}/stat`, 'latin1').trim().split(/\s+/)
+    const [writes, sectors, inFlight] = [counters[4], counters[6], counters[8]]
+    return inFlight === '0' ? `${writes} ${sectors}` : undefined
+  }
+}
+
+/** Why ext4 cannot be made to fail so here; undefined where it can. */
+export function noFailure(how: Failure): string | undefined {
+  if (how === 'device failed') {
+    const paths = (process.env.PATH ?? '').split(':')
+    return paths.some(path => existsSync(join(path, 'python3'))) ? undefined : 'no python3 for FS_IOC_SHUTDOWN'
+  }
+  return existsSync('/sys/fs/ext4') ? undefined : 'no /sys/fs/ext4'
+}

@@ -1,0 +1,106 @@
+/** One process under torture, as its parent sees it: started, stopped, killed, and what it has said. */
+import type { ChildProcess } from 'node:child_process'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { closeSync, openSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { text } from 'node:stream/consumers'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import type { Orders } from './lines.ts'
+
+const CHILD = fileURLToPath(new URL('./torture-child.js', import.meta.url))
+const POLL_MS = 5
+/** Nothing takes so long, also on a machine that has other things to do. */
+const PATIENCE_MS = 150_000
+
+/** A running process. */
+export class Life {
+  readonly #child: ChildProcess
+  readonly #heard: string
+  readonly #errors: Promise<string>
+  readonly #ended: Promise<unknown>
+  /** How it ended; undefined while it runs. */
+  end: { readonly code: number | null; readonly signal: NodeJS.Signals | null } | undefined
+
+  /** @param heard the file its lines go to */
+  constructor(orders: Orders, heard: string) {
+    this.#heard = heard
+    const output = openSync(heard, 'w')
+    this.#child = spawn(process.execPath, [CHILD, JSON.stringify(orders)], { stdio: ['ignore', output, 'pipe'] })
+    closeSync(output)
+    this.#errors = text(this.#child.stderr as NonNullable<ChildProcess['stderr']>)
+    this.#ended = once(this.#child, 'exit').then(([code, signal]) => {
+      this.end = { code: code as number | null, signal: signal as NodeJS.Signals | null }
+    })
+  }
+
+  get pid(): number {
+    return this.#child.pid as number
+  }
+
+  /** Everything it has said so far. */
+  said(): string {
+    return readFileSync(this.#heard, 'latin1')
+  }
+
+  /** What it wrote on standard error; once it has ended. */
+  async errors(): Promise<string> {
+    return await this.#errors
+  }
+
+  /** Waits until it has said something like this after so many characters, or has ended. Answers whether it was said. */
+  async says(pattern: RegExp, after = 0, patienceMs = PATIENCE_MS): Promise<boolean> {
+    const untilMs = Date.now() + patienceMs
+    for (let seenBytes = -1; ; ) {
+      const isOver = this.end !== undefined || Date.now() > untilMs
+      const { size } = statSync(this.#heard)
+      if (size !== seenBytes && pattern.test(this.said().slice(after))) return true
+      if (isOver) return false
+      seenBytes = size
+      await sleep(POLL_MS)
+    }
+  }
+
+  /** Waits so long, or until it ends. */
+  async lives(ms: number): Promise<void> {
+    const isOver = new AbortController()
+    const slept = sleep(ms, undefined, { signal: isOver.signal }).catch((error: Error) => {
+      if (error.name !== 'AbortError') throw error
+    })
+    await Promise.race([slept, this.#ended])
+    isOver.abort()
+  }
+
+  /** Ends it at once, and resolves when it is gone. */
+  async kill(): Promise<void> {
+    this.#child.kill('SIGKILL')
+    await this.#ended
+  }
+
+  /** Waits until it ends by itself; kills it where that takes too long. */
+  async over(): Promise<void> {
+    await this.lives(PATIENCE_MS)
+    if (this.end === undefined) await this.kill()
+  }
+
+  /** Stops it wherever it is, all its threads; what they were in the middle of in the kernel is over. False where it has ended. */
+  async stop(): Promise<boolean> {
+    this.#child.kill('SIGSTOP')
+    while (this.end === undefined && !this.#isStopped()) await sleep(1)
+    return this.end === undefined
+  }
+
+  /** Lets it go on. */
+  resume(): void {
+    this.#child.kill('SIGCONT')
+  }
+
+  #isStopped(): boolean {
+    try {
+      const tasks = readdirSync(`/proc/${this.pid}/task`)
+      return tasks.every(task => /^\d+ \(.*\) T/.test(readFileSync(`/proc/${this.pid}/task/${task}/stat`, 'latin1')))
+    } catch {
+      return false
+    }
+  }
+}
