@@ -44,9 +44,10 @@ export type AppendParts = {
 export class AppendPath {
   readonly #parts: AppendParts
   readonly #turn: TurnBudget
-  /** Counters moved by records that may not be written yet, one for each move, and where those records are. */
-  #unwritten: QueueCounter[] = []
-  #unwrittenAt: number[] = []
+  /** Counters moved by records that may not be written yet, one for each move, and where those records are; the arrays only grow. */
+  readonly #unwritten: QueueCounter[] = []
+  readonly #unwrittenAt: number[] = []
+  #unwrittenCount = 0
   #isWriteOutDue = false
   #lastStoreTimestamp: number
 
@@ -107,8 +108,7 @@ export class AppendPath {
       this.#takeBack(asError(error))
       throw error
     }
-    this.#unwritten.length = 0
-    this.#unwrittenAt.length = 0
+    this.#unwrittenCount = 0
     onWritten()
   }
 
@@ -161,8 +161,9 @@ export class AppendPath {
     this.#lastStoreTimestamp = storeTimestamp
     if (isNumbered) {
       counter.next = queueOffset + 1
-      this.#unwritten.push(counter)
-      this.#unwrittenAt.push(physicalOffset)
+      const i = this.#unwrittenCount++
+      this.#unwritten[i] = counter
+      this.#unwrittenAt[i] = physicalOffset
     }
     return { physicalOffset, queueOffset, sizeBytes, storeTimestamp }
   }
@@ -187,11 +188,10 @@ export class AppendPath {
   #takeBack(error: Error): void {
     const { log, onWriteFailure, onWritten } = this.#parts
     log.rewindToWritten()
-    for (const [i, counter] of this.#unwritten.entries()) {
-      if ((this.#unwrittenAt[i] as number) >= log.appended) counter.next--
+    for (let i = 0; i < this.#unwrittenCount; i++) {
+      if ((this.#unwrittenAt[i] as number) >= log.appended) (this.#unwritten[i] as QueueCounter).next--
     }
-    this.#unwritten = []
-    this.#unwrittenAt = []
+    this.#unwrittenCount = 0
     assert(log.appended === log.written.value, 'a failed write leaves nothing unwritten behind')
     onWriteFailure(error)
     // What was written before the failure is readable, also where nothing more can be written for long.

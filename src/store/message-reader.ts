@@ -4,6 +4,7 @@
  * `get` never waits for the device; `read` does, off the event loop. Both copy what they return: one buffer a call.
  * An entry counts only when the record it points to agrees; where it does not, `read` looks for the record in the log.
  */
+import { CONSUME_QUEUE_ENTRY_BYTES } from '../codec/consume-queue-entry.ts'
 import type { RecordChecks } from '../codec/record-cursor.ts'
 import { RecordCursor } from '../codec/record-cursor.ts'
 import { FILLER_BYTES, RECORD_BYTES_MIN } from '../codec/record-layout.ts'
@@ -50,6 +51,8 @@ const READ_BYTES_MAX = 8 * 1024 * 1024
 const RECENT_ENTRIES = 65_536
 /** Bytes read at first where only a record's place is known. */
 const FIRST_READ_BYTES = 4096
+/** Entries read at a time for whoever goes through a queue. */
+const ENTRIES_AHEAD = 8192
 /** Queues whose entries, read off the event loop, are kept for the next read. */
 const KEPT_QUEUES_MAX = 64
 /** Entries that one read may look for in the log. */
@@ -187,8 +190,8 @@ export class MessageReader {
     if (hot !== undefined) return hot
     const kept = this.#kept.get(queue)
     if (kept !== undefined && queueOffset >= kept.from) {
-      const at = (queueOffset - kept.from) * 20
-      if (at < kept.bytes.length) return kept.bytes.subarray(at, at + count * 20)
+      const at = (queueOffset - kept.from) * CONSUME_QUEUE_ENTRY_BYTES
+      if (at < kept.bytes.length) return kept.bytes.subarray(at, at + count * CONSUME_QUEUE_ENTRY_BYTES)
     }
     if (queueOffset < queue.maxQueueOffset - RECENT_ENTRIES) return undefined
     return queue.entriesSync(queueOffset, count)
@@ -196,9 +199,11 @@ export class MessageReader {
 
   async #readEntries(queue: ConsumeQueue, request: GetRequest): Promise<Buffer> {
     const { queueOffset } = request
-    const count = Math.max(EXAMINED_ENTRIES_MIN, request.maxMessages)
     const now = this.#entriesNow(queue, request)
     if (now !== undefined) return Buffer.from(now)
+    const kept = this.#kept.get(queue)
+    const isInOrder = kept !== undefined && kept.from + kept.bytes.length / CONSUME_QUEUE_ENTRY_BYTES === queueOffset
+    const count = Math.max(isInOrder ? ENTRIES_AHEAD : EXAMINED_ENTRIES_MIN, request.maxMessages)
     const bytes = await queue.readEntries(queueOffset, count)
     this.#kept.delete(queue)
     this.#kept.set(queue, { from: queueOffset, bytes })
