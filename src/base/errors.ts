@@ -44,7 +44,7 @@ const RETRYABLE: ReadonlySet<ErrorName> = new Set(['BACKPRESSURE', 'DISK_FULL', 
 
 /** What accompanies an error. `details` holds plain values only, so that it survives JSON. */
 export type ErrorParts = {
-  readonly hint?: string
+  readonly hint: string
   readonly cause?: unknown
   readonly details?: Readonly<Record<string, unknown>>
 }
@@ -59,10 +59,10 @@ export class PocketMQError extends Error {
   /** Whether the same call may succeed later without anybody's doing. */
   readonly retryable: boolean
 
-  constructor(name: ErrorName, message: string, parts: ErrorParts = {}) {
+  constructor(name: ErrorName, message: string, parts: ErrorParts) {
     super(message, parts.cause === undefined ? undefined : { cause: parts.cause })
     this.code = `POCKETMQ_${name}`
-    this.hint = parts.hint ?? ''
+    this.hint = parts.hint
     this.details = parts.details ?? {}
     this.retryable = RETRYABLE.has(name)
   }

@@ -106,7 +106,7 @@ export function decodeBatchBody(batch: Buffer): BatchElement[] {
 
 function brokenBatch(at: number, what: string): PocketMQError {
   return new PocketMQError('CORRUPT', `The message at byte ${at} of a batch ${what}`, {
-    hint: 'These bytes are not a batch of messages, or are damaged.',
+    hint: 'Read the record as stored: its body is no batch of messages, or is damaged.',
     details: { position: at, expected: 'messages one after another', found: what },
   })
 }
@@ -128,7 +128,7 @@ export function unwrapInnerBatch(message: StoredMessage): StoredMessage[] {
   const count = Number(message.property(PROPERTY_INNER_NUM) ?? elements.length)
   if (count !== elements.length || !Number.isSafeInteger(base) || base < 0) {
     throw new PocketMQError('CORRUPT', `A batch of ${count} messages from ${base} holds ${elements.length}`, {
-      hint: 'The record is intact, but not what RocketMQ writes; look at it with `pocketmq dump`.',
+      hint: 'Look at it with `pocketmq dump`: the record is intact, but not what RocketMQ writes.',
       details: { physicalOffset: message.physicalOffset, expected: count, found: elements.length },
     })
   }

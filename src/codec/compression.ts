@@ -53,7 +53,7 @@ export function compressionOf(sysFlag: number): CompressionType | undefined {
   if (bits === COMPRESSION_LZ4) return 'lz4'
   if (bits === COMPRESSION_ZSTD) return 'zstd'
   throw new PocketMQError('CORRUPT', `sysFlag 0x${sysFlag.toString(16)} names no known compression`, {
-    hint: 'The message was written by a newer version, or is damaged; its body can be read as stored.',
+    hint: 'Read the body as stored: it was written by a newer version, or is damaged.',
     details: { expected: 'compression bits 0x000, 0x100, 0x200 or 0x300', found: `0x${bits.toString(16)}` },
   })
 }
@@ -132,7 +132,7 @@ function tooLarge(type: CompressionType, limit: number): PocketMQError {
 
 function damaged(type: CompressionType, cause: unknown): PocketMQError {
   return new PocketMQError('CORRUPT', `A body is marked as compressed by ${type} but does not expand`, {
-    hint: 'Its producer wrote it so: read the body as stored.',
+    hint: 'Read the body as stored: its producer wrote it so.',
     cause,
     details: { expected: `a ${type} stream`, found: 'bytes that are none' },
   })

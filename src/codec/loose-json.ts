@@ -41,7 +41,7 @@ export function asJsonObject(value: Json | undefined, file: string, where: strin
 export function corruptJson(file: string, expected: string, found: string, at?: number): PocketMQError {
   const where = at === undefined ? '' : ` at character ${at}`
   return new PocketMQError('CORRUPT', `${file} is damaged${where}: ${found} where ${expected} belongs`, {
-    hint: 'The version before is beside it with the ending .bak.',
+    hint: 'Bring back the version before, which is beside it with the ending .bak.',
     details: { file, expected, found, ...(at === undefined ? {} : { at }) },
   })
 }

@@ -32,7 +32,7 @@ export function parseOffsetMessageId(id: string): { readonly host: Host; readonl
   const physicalOffset = bytes.length === hostLength + OFFSET_BYTES ? i64At(bytes, hostLength) : -1
   if (!Number.isSafeInteger(physicalOffset) || physicalOffset < 0) {
     throw new PocketMQError('INVALID_ARGUMENT', `${JSON.stringify(id)} is no offset message id`, {
-      hint: 'An offset message id is 32 hex digits, or 56 where the store host is IPv6.',
+      hint: 'Give 32 hex digits, or 56 where the store host is IPv6, as in receipt.offsetMessageId.',
       details: { field: 'id', given: id },
     })
   }

@@ -195,6 +195,7 @@ export class OffsetLogEncoder {
       throw new PocketMQError(
         'INVALID_ARGUMENT',
         `a group or topic name has 1 to ${NAME_BYTES_MAX} bytes, not ${text.length}`,
+        { hint: 'Shorten the name.', details: { limit: NAME_BYTES_MAX, actual: text.length } },
       )
     }
     const nameId = this.#names.size + 1

@@ -237,7 +237,7 @@ export function decodeRecord(record: Buffer, checks: RecordChecks = CHECKS): Sto
   let found = outcome === 'bad' ? cursor.reason : `a ${outcome} record`
   if (outcome === 'record') found = `a record of ${cursor.sizeBytes} bytes`
   throw new PocketMQError('CORRUPT', `No record: ${found}`, {
-    hint: 'The bytes are damaged, or are not one whole commit-log record.',
+    hint: 'Pass the bytes of one whole commit-log record; `pocketmq verify` names those that are damaged.',
     details: { physicalOffset: undefined, expected: `a record of ${record.length} bytes`, found },
   })
 }

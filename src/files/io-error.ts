@@ -20,13 +20,16 @@ const HINT_BY_ERRNO: ReadonlyMap<string, string> = new Map([
   ['EACCES', 'Let the user this process runs as read and write the folder and everything in it (chown, chmod).'],
   ['EPERM', 'Let the user this process runs as read and write the folder and everything in it (chown, chmod).'],
   ['EIO', "The device failed: look into the system's log (dmesg), and restore from a backup onto a healthy one."],
-  ['ENOENT', 'Something removed it, or a part of the path was never there.'],
-  ['ENOTDIR', 'A part of the path is a file where a folder is needed.'],
-  ['EISDIR', 'The path is a folder where a file is needed.'],
-  ['EEXIST', 'Something has that path already.'],
-  ['ENOTEMPTY', 'The folder still holds something.'],
+  ['ENOENT', 'Check the path: something removed it, or a part of it was never there.'],
+  ['ENOTDIR', 'Choose another path: a part of this one is a file where a folder is needed.'],
+  ['EISDIR', 'Choose another path: this one is a folder where a file is needed.'],
+  ['EEXIST', 'Choose another path, or move away what is there.'],
+  ['ENOTEMPTY', 'Empty the folder first.'],
   ['ENAMETOOLONG', 'Use a shorter path or topic name.'],
-  ['EFBIG', 'The file system or a limit of this process (ulimit -f) does not allow a file of this size.'],
+  [
+    'EFBIG',
+    'Raise the limit of this process (ulimit -f), or move the store to a file system that takes files of this size.',
+  ],
 ])
 
 /** The errno name of something thrown by Node, or undefined. */
@@ -56,7 +59,9 @@ export function ioError(
   const name = (errno === undefined ? undefined : NAME_BY_ERRNO.get(errno)) ?? 'IO'
   const reason = thrown instanceof Error ? thrown.message : String(thrown)
   return new PocketMQError(name, `Cannot ${operation} ${path}: ${reason}`, {
-    hint: (errno === undefined ? undefined : HINT_BY_ERRNO.get(errno)) ?? 'See the cause.',
+    hint:
+      (errno === undefined ? undefined : HINT_BY_ERRNO.get(errno)) ??
+      'Look up what the cause means on this system, mend it, and try again.',
     cause: thrown,
     details: { ...details, operation, path, errno },
   })

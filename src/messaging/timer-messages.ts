@@ -386,6 +386,7 @@ export class TimerMessages implements ReplayPart {
       return message
     const { queueOffset, physicalOffset } = timer
     const error = new PocketMQError('CORRUPT', `the delayed message at ${physicalOffset} is gone`, {
+      hint: 'Run `pocketmq verify` on the folder: its record is damaged or missing.',
       details: { queueOffset, physicalOffset },
     })
     this.#parts.events.emit('error', { where: 'delivering delayed messages', error })

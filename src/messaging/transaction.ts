@@ -82,7 +82,7 @@ export class Transaction {
     if (status === 'ok') return
     if (status === 'settled') throw settledError(transactionId, resolution, settledAs)
     throw new PocketMQError('TRANSACTION_SETTLED', `transaction ${transactionId} is not open any more (${status})`, {
-      hint: 'It was given up after too many questions: look into TRANS_CHECK_MAX_TIME_TOPIC.',
+      hint: 'Look for it in TRANS_CHECK_MAX_TIME_TOPIC: it was given up after too many questions.',
       details: { transactionId, resolution, status },
     })
   }

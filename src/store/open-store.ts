@@ -113,7 +113,7 @@ async function takeLock({ dir, settings, fileSystem }: Ground): Promise<() => Pr
   const holder = await fileSystem.lockHolder(dir)
   if (holder === undefined) return async () => undefined
   throw new PocketMQError('STORE_LOCKED', `${dir} is open in ${holder}`, {
-    hint: 'Close the other owner first.',
+    hint: 'Close the other owner first, or look into the folder with openReadOnly.',
     details: { dir, holder },
   })
 }

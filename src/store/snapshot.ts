@@ -95,7 +95,9 @@ async function copyFolder(copy: Copy, name: string, isWanted: (name: string) => 
 async function copyStore(parts: StoreParts, copy: Copy): Promise<void> {
   const { log, queues, writer } = parts
   if (writer === undefined)
-    throw new PocketMQError('READ_ONLY', 'a snapshot is taken of an open store', { hint: 'Use `open`.' })
+    throw new PocketMQError('READ_ONLY', 'a snapshot is taken of an open store', {
+      hint: 'Open the folder with `open`, and take the snapshot of that.',
+    })
   const end = log.flushed.value
   const { state } = writer.checkpointer
   await copyLog(parts, copy, end)

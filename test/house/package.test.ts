@@ -171,6 +171,17 @@ describe('the package', () => {
     expect(readdirSync(join(workshop, 'staged/dist')).length).toBeGreaterThan(5)
   })
 
+  it('has no any in the types it gives its users', () => {
+    const dist = join(workshop, 'staged/dist')
+    const declarations = readdirSync(dist, { recursive: true, encoding: 'utf8' }).filter(name => name.endsWith('.d.ts'))
+    expect(declarations).toContain('index.d.ts')
+    const withAny = declarations.filter(name => {
+      const code = readFileSync(join(dist, name), 'utf8').replace(/\/\*.*?\*\/|\/\/[^\n]*|'[^'\n]*'/gs, '')
+      return /(?<![\w$.])any(?![\w$(:?])/.test(code)
+    })
+    expect(withAny).toEqual([])
+  })
+
   it('pleases publint', { timeout: MINUTE_MS }, () => {
     const { stdout, status } = tool('publint/src/cli.js', 'run', '--strict', tarball)
     expect(status, stdout).toBe(0)

@@ -25,7 +25,7 @@ export const benchCommand: CommandSpec<Options> = {
         'INVALID_ARGUMENT',
         `there is no benchmark suite at ${SUITE}: ${asError(error).message}`,
         {
-          hint: 'The installed package has none: clone the repository and run npm run bench.',
+          hint: 'Clone the repository and run npm run bench: the installed package has none.',
         },
       )
     })

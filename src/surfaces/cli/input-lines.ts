@@ -29,7 +29,7 @@ export async function* linesOf(input: Readable): AsyncGenerator<Buffer> {
     pendingBytes += bytes.length - start
     if (pendingBytes > LINE_BYTES_MAX) {
       throw new PocketMQError('INVALID_ARGUMENT', `line ${number} is longer than ${LINE_BYTES_MAX} bytes`, {
-        hint: 'Each line is one message.',
+        hint: 'Give one message a line, or shorten this one.',
       })
     }
   }

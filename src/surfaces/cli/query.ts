@@ -39,7 +39,7 @@ export const queryCommand: CommandSpec<Options> = {
     const { topic, key, id, body } = options
     if ((id === undefined) === (key === undefined) || (key !== undefined && topic === undefined)) {
       throw new PocketMQError('INVALID_ARGUMENT', 'query needs --topic and --key, or --id', {
-        hint: 'pocketmq query DIR --topic orders --key order-42',
+        hint: 'For example: pocketmq query DIR --topic orders --key order-42.',
       })
     }
     await using store = await readStore(dir, options, output)

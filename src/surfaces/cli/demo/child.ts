@@ -41,7 +41,7 @@ export async function runChild<L>(
   const exitCode = await ended
   if (!killed && exitCode !== 0) {
     throw new PocketMQError('IO', `the demo's process ${program} ended with ${exitCode}: ${await complaints}`, {
-      hint: 'This is a bug in PocketMQ: please report it with these lines.',
+      hint: 'Report it with these lines: it is a bug in PocketMQ.',
     })
   }
   return { killed, exitCode, lines }
