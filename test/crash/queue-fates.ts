@@ -1,7 +1,8 @@
 /** What has been promised of each message of a messaging workload, and whether what a cut left keeps it. Pure. */
 
 /** How a message is sent. */
-export type Kind = 'plain' | 'keyed' | 'delayed' | 'recalled' | 'committed' | 'rolled-back' | 'undecided'
+/** `hasty`: sent at `memory`, so nothing is promised in a power cut. */
+export type Kind = 'plain' | 'hasty' | 'keyed' | 'delayed' | 'recalled' | 'committed' | 'rolled-back' | 'undecided'
 
 /** One message, by its body. A promise is noted when the call that gives it has resolved. */
 export type Fate = {

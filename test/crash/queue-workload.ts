@@ -37,6 +37,7 @@ export type QueuePromises = {
   /** What a group has subscribed to. */
   readonly groups: ReadonlyMap<string, Versions>
   readonly nowMs: number
+  readonly seed: number
 }
 
 export type QueueImage = QueuePromises & {
@@ -45,9 +46,11 @@ export type QueueImage = QueuePromises & {
   readonly depth: number
 }
 
-export function queueOptions(fileSystem: SimulatedDisk, clock: ManualClock, hours = 1): PocketMQOptions {
+/** A seed's store; who only looks keeps everything for so many `hours`. */
+export function queueOptions(seed: number, fileSystem: SimulatedDisk, clock: ManualClock, hours = 1): PocketMQOptions {
+  const durability = seed % 2 === 0 ? 'disk' : 'interval'
   return {
-    ...{ fileSystem, clock, logger: silentLogger, durability: 'disk', flushIntervalMs: 1000, topicQueues: 2 },
+    ...{ fileSystem, clock, logger: silentLogger, durability, flushIntervalMs: 1000, topicQueues: 2 },
     ...{ commitLogSegmentBytes: 8192, consumeQueueSegmentEntries: 20, indexSlots: 16, indexEntries: 48 },
     ...{ transactionTimeoutMs: 2000, transactionCheckIntervalMs: 1000, retention: { freeBytesMin: 0, hours } },
     random: seededRandom(7).next,
@@ -102,7 +105,7 @@ export class QueueWorkload {
   async #open(): Promise<Session> {
     this.#stopWatching = this.#disk.watch(event => this.#onEvent(event))
     this.#activity = 'recovery'
-    const mq = await PocketMQ.open(DIR, queueOptions(this.#disk, this.#clock))
+    const mq = await PocketMQ.open(DIR, queueOptions(this.#seed, this.#disk, this.#clock))
     this.#activity = undefined
     const producer = mq.producer({ group: 'shop', durability: 'disk' })
     const subscriptions = { [TOPIC]: '*' }
@@ -132,7 +135,7 @@ export class QueueWorkload {
 
   async #step(session: Session): Promise<void> {
     const random = this.#random
-    await this.#send(session.producer, `${this.#seed}:${this.#sends++}:${'b'.repeat(random.below(400))}`)
+    await this.#send(session, `${this.#seed}:${this.#sends++}:${'b'.repeat(random.below(400))}`)
     if (random.chance(0.5)) {
       for (const message of await session.consumer.receive(8)) await this.#settle(session.consumer, message)
     }
@@ -143,9 +146,10 @@ export class QueueWorkload {
     if (random.chance(0.15)) await this.#retain(session)
   }
 
-  async #send(producer: Producer, body: string): Promise<void> {
+  async #send(session: Session, body: string): Promise<void> {
+    const { producer } = session
     const random = this.#random
-    const kind = random.below(11)
+    const kind = random.below(12)
     const topic = TOPIC
     if (kind < 3) await this.#keep(body, 'plain', () => producer.send({ topic, body }))
     else if (kind < 4) await this.#keep(body, 'keyed', () => producer.send({ topic, body, dedupeKey: body }))
@@ -156,7 +160,8 @@ export class QueueWorkload {
     } else if (kind < 7) {
       const when = random.chance(0.5) ? { delayLevel: 1 } : { delay: 500 + random.below(3000) }
       await this.#keep(body, 'delayed', () => producer.send({ topic, body, ...when }))
-    } else if (kind < 8) await this.#sendAndRecall(producer, body)
+    } else if (kind < 8) await this.#sendAndRecall(session, body)
+    else if (kind < 9) await this.#sendHastily(producer, body)
     else await this.#transact(producer, body)
   }
 
@@ -178,13 +183,20 @@ export class QueueWorkload {
     }
   }
 
-  async #sendAndRecall(producer: Producer, body: string): Promise<void> {
-    const delay = 20_000 + this.#random.below(3000)
+  async #sendHastily(producer: Producer, body: string): Promise<void> {
+    this.#fates.set(body, newFate('hasty', TOPIC, this.#clock.nowMs()))
+    await producer.send({ topic: TOPIC, body }, { durability: 'memory' })
+  }
+
+  async #sendAndRecall({ mq, producer }: Session, body: string): Promise<void> {
+    const delay = 12_000 + this.#random.below(3000)
     const sent = await this.#keep(body, 'recalled', () => producer.send({ topic: TOPIC, body, delay }))
     if (this.#random.chance(0.3)) await this.#clock.advance(this.#random.below(1500))
     const fate = this.#fates.get(body) as Fate
     fate.isRecalling = true
     await producer.recall(sent.recallHandle as string)
+    // A recall reaches the level of the store.
+    await mq.store.flush()
     fate.isRecalled = true
   }
 
@@ -287,6 +299,7 @@ export class QueueWorkload {
       topics: copyOf(this.#topics),
       groups: copyOf(this.#groups),
       nowMs: this.#clock.nowMs(),
+      seed: this.#seed,
     }))
     if (path.includes('/commitlog/') && operation === 'flush' && phase === 'after') this.#isRoll = false
   }
