@@ -1,11 +1,14 @@
 /** What the suite has to show, as ratios of medians in one run. */
+import type { Median } from './support/report.ts'
 import * as at from './workloads/entries.ts'
-import { w1Outstanding, w1Put } from './workloads/w1-append.ts'
+import { SIZES, w1Awaited, w1Outstanding, w1Put } from './workloads/w1-append.ts'
 import { w2 } from './workloads/w2-disk.ts'
 import { w3 } from './workloads/w3-read.ts'
-
-/** The median of a figure (the case's own, or a named one) of a contestant; undefined where it was not measured. */
-export type Median = (caseId: string, entry: string, figure?: string) => number | undefined
+import { W4_FLAT_OUT, W4_PACED } from './workloads/w4-queue.ts'
+import { W5_CLOSED, W5_KILLED, W5_LOST } from './workloads/w5-open.ts'
+import { w6 } from './workloads/w6-queues.ts'
+import { W7_ID } from './workloads/w7-delay.ts'
+import { w9 } from './workloads/w9-memory.ts'
 
 /** One bound. */
 export type Target = {
@@ -27,6 +30,32 @@ function ratio(id: string, says: string, atLeast: number, ours: Place, ...theirs
     return mine === undefined || best.length === 0 ? undefined : mine / Math.max(...best)
   }
   return { id, says, atLeast, unit: 'x', value }
+}
+
+/** A figure that is bound by itself. */
+function bound(id: string, says: string, limit: Pick<Target, 'atLeast' | 'atMost' | 'unit'>, place: Place): Target {
+  return { id, says, ...limit, value: median => median(...place) }
+}
+
+/** Ours divided by better-sqlite3's, at most a half. */
+function latency(id: string, says: string, figure: string): Target {
+  const value = (median: Median): number | undefined => {
+    const [mine, theirs] = [at.OURS, at.SQLITE].map(entry => median(W4_PACED, entry, figure))
+    return mine === undefined || theirs === undefined ? undefined : mine / theirs
+  }
+  return { id, says, atMost: 0.5, unit: 'x', value }
+}
+
+/** The slower of `io: file` and `io: mmap` divided by the faster one, in the worst of these cases. */
+function slower(workload: string, cases: readonly string[]): Target {
+  const value = (median: Median): number | undefined => {
+    const ratios = cases.flatMap(id => {
+      const [file, mmap] = [at.OURS, at.OURS_MMAP].map(entry => median(id, entry))
+      return file === undefined || mmap === undefined ? [] : [Math.min(file, mmap) / Math.max(file, mmap)]
+    })
+    return ratios.length === 0 ? undefined : Math.min(...ratios)
+  }
+  return { id: 'M', says: `${workload}, the slower of file and mmap / the faster`, atLeast: 0.6, unit: 'x', value }
 }
 
 const put = (size: number, entry: string): Place => [w1Put(size), entry]
@@ -125,6 +154,46 @@ export const TARGETS: readonly Target[] = [
     ...[at.LMDB, at.LEVEL, at.SQLITE, at.HYPERCORE].map((name): Place => [w3('whole'), name]),
   ),
   ratio('H', 'read headers / RocketMQ', 1, [w3('headers'), at.OURS], [w3('headers'), at.ROCKETMQ_1]),
+  ratio(
+    'I',
+    'queue work flat out / best peer',
+    3,
+    [W4_FLAT_OUT, at.OURS],
+    [W4_FLAT_OUT, at.LMDB],
+    [W4_FLAT_OUT, at.SQLITE],
+  ),
+  latency('I', 'send to handler at 1,000 a second, p50 / better-sqlite3', 'p50Us'),
+  latency('I', 'send to handler at 1,000 a second, p99 / better-sqlite3', 'p99Us'),
+  bound('J', 'open 1 GiB, closed cleanly', { atMost: 15, unit: 'ms' }, [W5_CLOSED, at.OURS]),
+  bound('J', 'open 1 GiB, killed while appending', { atMost: 300, unit: 'ms' }, [W5_KILLED, at.OURS]),
+  bound('J', 'scan 1 GiB with every checksum', { atLeast: 1000, unit: 'MB/s' }, [
+    W5_LOST,
+    at.OURS,
+    'scannedMBPerSecond',
+  ]),
+  ratio('K', '10,000 queues / one', 0.8, [w6(10_000), at.OURS], [w6(1), at.OURS]),
+  bound('L', 'longest event-loop delay, appending flat out', { atMost: 20, unit: 'ms' }, [W7_ID, at.OURS]),
+  bound('L', '99th percentile of it', { atMost: 3, unit: 'ms' }, [W7_ID, at.OURS, 'loopDelayP99Ms']),
+  slower('W1', [...SIZES.map(w1Put), ...SIZES.map(w1Outstanding), ...SIZES.map(w1Awaited)]),
+  slower('W2', [1, 16, 256].map(w2)),
+  slower('W3', [w3('whole'), w3('headers')]),
+  slower('W4', [W4_FLAT_OUT]),
+  slower('W6', [1, 10_000].map(w6)),
+  bound('N', 'memory for each idle queue', { atMost: 2048, unit: 'bytes' }, [w9('queue'), at.OURS]),
+  bound('N', 'memory for each message in flight, without the message', { atMost: 300, unit: 'bytes' }, [
+    w9('in flight'),
+    at.OURS,
+  ]),
+  bound('N', 'growth over 10 minutes flat out', { atMost: 1_000_000, unit: 'bytes' }, [w9('growth'), at.OURS]),
+  ...[100, 1024].map(size =>
+    ratio(
+      'O',
+      `one by one, ${size} B / the same bytes without a key`,
+      0.85,
+      put(size, at.OURS),
+      put(size, at.OURS_NO_KEYS),
+    ),
+  ),
 ]
 
 /** Which contestants of which cases these targets compare. */

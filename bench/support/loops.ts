@@ -9,6 +9,8 @@ const YIELD_MS = 1
 const LOOK_EVERY = 16
 /** Of short operations one in so many is timed. */
 const SAMPLE_EVERY = 64
+/** Of the timer that event-loop delay is seen by; the histogram counts from one firing to the next. */
+const RESOLUTION_MS = 1
 
 /** One append: nothing where it is done, a promise where it has to wait. */
 export type Put = (i: number) => void | Promise<void>
@@ -98,7 +100,7 @@ export class Measured {
   readonly isDisk: boolean
   readonly sampleEvery: number
   readonly #request: Request
-  readonly #loopDelay = monitorEventLoopDelay({ resolution: 1 })
+  readonly #loopDelay = monitorEventLoopDelay({ resolution: RESOLUTION_MS })
   #isWarm = false
   #started = performance.now()
   #onDevice: number | undefined
@@ -156,6 +158,7 @@ export function nextTurn(): Promise<void> {
   return new Promise(resolve => setImmediate(resolve))
 }
 
+/** Beyond the time between two firings. */
 function milliseconds(nanoseconds: number): number {
-  return Math.round(nanoseconds / 1e4) / 100
+  return Math.max(0, Math.round(nanoseconds / 1e4) / 100 - RESOLUTION_MS)
 }

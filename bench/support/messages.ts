@@ -9,13 +9,39 @@ const HEX = Array.from({ length: 65_536 }, (_, i) => i.toString(16).toUpperCase(
 const bodies = new Map<number, Buffer>()
 
 /** Message `i` with a body of `bodyBytes`, round robin over the queues. */
-export function messageOf(i: number, bodyBytes: number, queues: number = QUEUES): PutRecord {
-  return {
-    topic: TOPIC,
-    queueId: i % queues,
-    body: bodyOf(bodyBytes),
-    properties: { UNIQ_KEY: uniqueKeyOf(i), WAIT: 'true', TAGS: 'TagA' },
+export function messageOf(i: number, bodyBytes: number, queues: number = QUEUES, key = 'UNIQ_KEY'): PutRecord {
+  const properties =
+    key === 'UNIQ_KEY'
+      ? { UNIQ_KEY: uniqueKeyOf(i), WAIT: 'true', TAGS: 'TagA' }
+      : { [key]: uniqueKeyOf(i), WAIT: 'true', TAGS: 'TagA' }
+  return { topic: TOPIC, queueId: i % queues, body: bodyOf(bodyBytes), properties }
+}
+
+/** Of selective reading: one message in so many has the tag, and an amount above 100. */
+export const RARE_ONE_IN = 100
+export const RARE_TAG = 'Rare'
+
+/** Message `i` of those that are selected from. */
+export function rareMessageOf(i: number, bodyBytes: number): PutRecord {
+  const isRare = i % RARE_ONE_IN === 0
+  const properties = {
+    UNIQ_KEY: uniqueKeyOf(i),
+    KEYS: keyOf(i),
+    TAGS: isRare ? RARE_TAG : 'TagA',
+    amount: isRare ? '101' : '7',
   }
+  return { topic: TOPIC, queueId: i % QUEUES, body: bodyOf(bodyBytes), properties }
+}
+
+export function keyOf(i: number): string {
+  return `order-${i}`
+}
+
+/** Java's String.hashCode: how RocketMQ writes a tag into a queue. */
+export function javaHash(text: string): number {
+  let hash = 0
+  for (let i = 0; i < text.length; i++) hash = (Math.imul(hash, 31) + text.charCodeAt(i)) | 0
+  return hash
 }
 
 /** A UNIQ_KEY of RocketMQ's length. */

@@ -1,10 +1,13 @@
 /** Figures as people read them: medians and spread of each contestant, and targets as ratios. */
 import Table from 'cli-table3'
-import type { Median, Target } from '../targets.ts'
+import type { Target } from '../targets.ts'
 import type { Case } from './case.ts'
 import type { Measured } from './measuring.ts'
 import { figureOf } from './measuring.ts'
 import type { Answer } from './protocol.ts'
+
+/** The median of a figure (the case's own, or a named one) of a contestant; undefined where it was not measured. */
+export type Median = (caseId: string, entry: string, figure?: string) => number | undefined
 
 /** A case with what was measured in it. */
 export type CaseResult = {
@@ -73,6 +76,7 @@ function rowOf(one: Case, entry: string, answers: readonly Answer[]): ResultRow 
 export function medianIn(results: readonly CaseResult[]): Median {
   return (caseId, entry, figure) => {
     const row = results.find(({ id }) => id === caseId)?.rows.find(each => each.entry === entry)
+    if (figure === 'p50Us' || figure === 'p99Us') return row?.[figure]
     return figure === undefined ? row?.median : row?.figures?.[figure]
   }
 }

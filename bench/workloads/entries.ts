@@ -6,6 +6,7 @@ export const OURS_MMAP = 'PocketMQ, mmap'
 export const OURS_LIKE = 'PocketMQ, like for like'
 export const OURS_LIKE_MMAP = 'PocketMQ, like for like, mmap'
 export const OURS_PRODUCER = 'PocketMQ producer'
+export const OURS_NO_KEYS = 'PocketMQ, without keys'
 export const ROCKETMQ_1 = 'RocketMQ, 1 thread'
 export const ROCKETMQ_4 = 'RocketMQ, 4 threads'
 export const CHRONICLE = 'Chronicle Queue'
@@ -26,6 +27,7 @@ const ENTRIES: readonly Entry[] = [
   { name: OURS_LIKE, program: 'pocketmq', settings: { io: 'file', recordCrc: false } },
   { name: OURS_LIKE_MMAP, program: 'pocketmq', settings: { io: 'mmap', recordCrc: false } },
   { name: OURS_PRODUCER, program: 'pocketmq', settings: { io: 'file', api: 'producer' } },
+  { name: OURS_NO_KEYS, program: 'pocketmq', settings: { io: 'file', keys: false } },
   { name: ROCKETMQ_1, program: 'rocketmq', settings: { threads: 1 } },
   { name: ROCKETMQ_4, program: 'rocketmq', settings: { threads: 4 } },
   { name: CHRONICLE, program: 'chronicle-queue' },

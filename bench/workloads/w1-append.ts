@@ -1,11 +1,11 @@
-/** W1: appends that survive the process: one by one, awaited one by one, 256 outstanding. */
+/** W1: appends that survive the process: one by one, awaited one by one, 256 outstanding. Like for like is RocketMQ's default: no record checksum. */
 import type { Case } from '../support/case.ts'
 import * as at from './entries.ts'
 
 export const SIZES = [100, 1024, 10_240] as const
 
 const PUT = [
-  ...[at.OURS_LIKE, at.OURS_LIKE_MMAP, at.OURS, at.OURS_MMAP, at.PLAIN],
+  ...[at.OURS_LIKE, at.OURS_LIKE_MMAP, at.OURS, at.OURS_MMAP, at.OURS_NO_KEYS, at.PLAIN],
   ...[at.ROCKETMQ_1, at.ROCKETMQ_4, at.CHRONICLE, at.LMDB, at.SQLITE, at.WRITE_SYNC],
 ]
 const AWAITED = [

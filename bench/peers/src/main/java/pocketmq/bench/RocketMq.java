@@ -48,6 +48,7 @@ public final class RocketMq implements Peer {
     }
 
     private final AtomicLong next = new AtomicLong();
+    private volatile int queues = QUEUES;
 
     public static void main(String[] arguments) throws Exception {
         Peer.serve(new RocketMq());
@@ -55,6 +56,7 @@ public final class RocketMq implements Peer {
 
     @Override
     public Map<String, Object> measure(JSONObject request) throws Exception {
+        queues = request.getJSONObject("settings").getIntValue("queues", QUEUES);
         return switch (request.getString("workload")) {
             case "append" -> append(request);
             case "read" -> read(request);
@@ -167,7 +169,7 @@ public final class RocketMq implements Peer {
         message.setPropertiesString("UNIQ_KEY\u0001" + uniqueKey + "\u0002WAIT\u0001true\u0002TAGS\u0001TagA\u0002");
         message.setTagsCode("TagA".hashCode());
         message.setTopic(TOPIC);
-        message.setQueueId((int) (i % QUEUES));
+        message.setQueueId((int) (i % queues));
         message.setBody(body);
         message.setBornTimestamp(System.currentTimeMillis());
         message.setBornHost(HOST);

@@ -1,0 +1,13 @@
+/** W8: selective reads, where one message in a hundred matches: messages passed over or delivered a second; look-ups by key. */
+import type { Case } from '../support/case.ts'
+import * as at from './entries.ts'
+
+export const W8: readonly Case[] = (['tag', 'sql', 'key'] as const).map(by => ({
+  id: `W8 select by ${by}, 1024 B`,
+  workload: 'select',
+  durability: 'memory',
+  size: 1024,
+  outstanding: 0,
+  settings: { by },
+  entries: at.entries(at.OURS, at.OURS_MMAP, at.SQLITE),
+}))
