@@ -13,8 +13,8 @@ import { StoreWorkload } from './store-workload.ts'
 
 const TIMEOUT_MS = 1_800_000
 const EACH_CLASS_LEAST = 500
-const ENGINE_CUTS = cutsWanted(14_000)
-const MESSAGING_CUTS = cutsWanted(6200)
+const ENGINE_CUTS = cutsWanted(12_000)
+const MESSAGING_CUTS = cutsWanted(8200)
 
 describe('a power cut at any moment', () => {
   const tally = new CutTally()
@@ -28,7 +28,7 @@ describe('a power cut at any moment', () => {
           run: (seed, onMoment) => new StoreWorkload({ seed, messages: 40, onMoment }).run(),
         },
         tally,
-        { fixed: 10_000, wanted: ENGINE_CUTS },
+        { fixed: 32_835_223, wanted: ENGINE_CUTS },
       ),
     TIMEOUT_MS,
   )
@@ -46,7 +46,7 @@ describe('a power cut at any moment', () => {
           run: (seed, onMoment) => new QueueWorkload(seed, onMoment).run(),
         },
         tally,
-        { fixed: 30_000, wanted: MESSAGING_CUTS },
+        { fixed: 147_700_002, wanted: MESSAGING_CUTS },
       ),
     TIMEOUT_MS,
   )
