@@ -383,7 +383,9 @@ export class ConsumerGroup {
   }
 
   #handOutGroup(): HandOutGroup {
+    const { memory, memoryBytesMax } = this.options
     return {
+      ...{ memory, memoryBytesMax },
       waiting: this.#waiting,
       fetch: cursor => this.#reader.fetch(cursor),
       fetchAt: (cursor, waiting) => this.#reader.fetchAt(cursor, waiting),

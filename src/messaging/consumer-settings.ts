@@ -172,6 +172,7 @@ export function resolvePush(options: PushConsumerOptions): PushSettings {
 export function resolveSimple(options: SimpleConsumerOptions): SimpleSettings {
   const settings = resolveSettings(SIMPLE_SETTINGS, options, 'simpleConsumer')
   checkGroup(settings)
+  checkOrderlyChoice(settings)
   return settings
 }
 
@@ -307,7 +308,7 @@ function checkListeners({ messageListener, batchListener, batchSize }: PushSetti
   throw invalid('batchSize', 'a messageListener gets one message', 'Pass a batchListener to get several at once.')
 }
 
-function checkOrderlyChoice({ orderly, onExhausted }: PushSettings): void {
+function checkOrderlyChoice({ orderly, onExhausted }: Pick<PushSettings, 'orderly' | 'onExhausted'>): void {
   if (orderly === false || onExhausted !== undefined) return
   throw invalid(
     'onExhausted',

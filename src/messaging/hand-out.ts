@@ -7,7 +7,7 @@ import type { Lease } from './leases.ts'
 import type { Member } from './member.ts'
 import type { WaitingMessage } from './message-groups.ts'
 import { MessageGroups } from './message-groups.ts'
-import type { QueueCursor } from './queue-cursor.ts'
+import type { QueueCursor, ReadAhead } from './queue-cursor.ts'
 import type { WaitingReceive, WaitingReceives } from './waiting-receives.ts'
 
 /** `more`: ask again. `empty`: not before somebody wakes the queue. `unwanted`: nobody who waits may have its next message. */
@@ -20,6 +20,9 @@ export type Held = 'more' | 'full' | 'empty'
 
 /** What a hand-out needs of its group. */
 export type HandOutGroup = {
+  /** What all groups of the store have read and not handed out. */
+  readonly memory: ReadAhead
+  readonly memoryBytesMax: number
   readonly waiting: WaitingReceives
   /** Reads ahead; answers whether the cursor has a message ready now. */
   fetch(cursor: Cursor): boolean
@@ -234,6 +237,7 @@ export class MessageGroupHandOut implements HandOut {
   }
 
   restart(cursor: Cursor): void {
+    this.letGoOfRecords(cursor)
     this.#books.delete(cursor)
   }
 
@@ -254,7 +258,7 @@ export class MessageGroupHandOut implements HandOut {
   #book(cursor: Cursor): MessageGroups {
     let book = this.#books.get(cursor)
     if (book === undefined) {
-      book = new MessageGroups()
+      book = new MessageGroups(this.#group.memory, this.#group.memoryBytesMax)
       this.#books.set(cursor, book)
     }
     return book

@@ -6,6 +6,7 @@
 import { assert } from '../base/assert.ts'
 import { PROPERTY_SHARDING_KEY } from '../codec/properties.ts'
 import type { StoredMessage } from '../store/message-store.ts'
+import type { ReadAhead } from './queue-cursor.ts'
 
 /** At most so many messages wait here for a group; then the queue is not read further. */
 export const GROUP_WAITING_MAX = 4096
@@ -40,8 +41,16 @@ export class MessageGroups {
   readonly #ready = new Set<MessageGroup>()
   /** Groups whose message is out or parked, by that message. */
   readonly #out = new Map<number, MessageGroup>()
+  readonly #memory: ReadAhead
+  readonly #memoryBytesMax: number
   #waitingCount = 0
   #keptBytes = 0
+
+  /** @param memory what all groups of the store keep, at most `memoryBytesMax` bytes; beyond it, only where messages lie is kept */
+  constructor(memory: ReadAhead, memoryBytesMax: number) {
+    this.#memory = memory
+    this.#memoryBytesMax = memoryBytesMax
+  }
 
   /** How many messages wait. */
   get waitingCount(): number {
@@ -57,8 +66,9 @@ export class MessageGroups {
     const name = message.property(PROPERTY_SHARDING_KEY)
     const group = this.#group(name)
     const { queueOffset } = message
-    const keptBytes = this.#keptBytes < KEPT_BYTES_MAX ? message.sizeBytes : 0
-    this.#keptBytes += keptBytes
+    const hasRoom = this.#keptBytes < KEPT_BYTES_MAX && this.#memory.bytes < this.#memoryBytesMax
+    const keptBytes = hasRoom ? message.sizeBytes : 0
+    this.#keep(keptBytes)
     group.waiting.push({
       queueOffset,
       group,
@@ -83,7 +93,7 @@ export class MessageGroups {
     assert(group.waiting[0] === next && !group.isHeld, 'only the first message of a free group goes out')
     group.waiting.shift()
     this.#waitingCount--
-    this.#keptBytes -= next.keptBytes
+    this.#keep(-next.keptBytes)
     group.isHeld = true
     this.#ready.delete(group)
     this.#out.set(next.queueOffset, group)
@@ -124,7 +134,12 @@ export class MessageGroups {
         waiting.keptBytes = 0
       }
     }
-    this.#keptBytes = 0
+    this.#keep(-this.#keptBytes)
+  }
+
+  #keep(bytes: number): void {
+    this.#keptBytes += bytes
+    this.#memory.bytes += bytes
   }
 
   #free(group: MessageGroup): boolean {

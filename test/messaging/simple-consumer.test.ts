@@ -168,6 +168,12 @@ describe('a simple consumer', () => {
     await expect(simple.receive(1, 13 * 3_600_000)).rejects.toEqual(invalid)
   })
 
+  test('in order has to choose what becomes of exhausted messages', async () => {
+    const { kit } = await openKit()
+    const invalid = expect.objectContaining({ code: 'POCKETMQ_INVALID_ARGUMENT', details: { option: 'onExhausted' } })
+    await expect(kit.consumers.simple({ ...everything, orderly: true })).rejects.toEqual(invalid)
+  })
+
   test('an aborted receive takes nothing', async () => {
     const { kit } = await openKit()
     const simple = await kit.consumers.simple(everything)
@@ -182,7 +188,7 @@ describe('a simple consumer', () => {
   test('in order, a queue gives nothing more until what was received has ended', async () => {
     const { kit } = await openKit()
     await kit.fill(4)
-    const simple = await kit.consumers.simple({ ...everything, orderly: true, awaitDuration: 0 })
+    const simple = await kit.consumers.simple({ ...everything, orderly: true, onExhausted: 'dlq', awaitDuration: 0 })
     const first = await simple.receive(2)
     expect(first.map(message => message.queueOffset)).toEqual([0, 1])
     expect(await simple.receive(2)).toEqual([])
@@ -265,7 +271,7 @@ describe('a simple consumer', () => {
   test('in order, a receive that is asked again with its attemptId answers the same messages by the same receipts', async () => {
     const { kit, clock } = await openKit()
     await kit.fill(4)
-    const simple = await kit.consumers.simple({ ...everything, orderly: true, awaitDuration: 0 })
+    const simple = await kit.consumers.simple({ ...everything, orderly: true, onExhausted: 'dlq', awaitDuration: 0 })
     const first = await simple.receive(2, 10_000, { attemptId: 'a' })
     await clock.advance(9000)
     const again = await simple.receive(2, 10_000, { attemptId: 'a' })
