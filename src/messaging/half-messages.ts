@@ -41,7 +41,7 @@ const READ_MESSAGES = 256
 /** The undecided transactions of one store. */
 export class HalfMessages {
   readonly #byId = new Map<string, Half>()
-  /** queueOffsets of the newest copies, in the order they were stored: the first is the oldest. */
+  /** By the queueOffsets of the newest copies; in no order: a copy counts when it is written, others may have come meanwhile. */
   readonly #byOffset = new Map<number, Half>()
   #ops: Op[] = []
   #nextHalf = 0
@@ -61,8 +61,9 @@ export class HalfMessages {
 
   /** The lowest physicalOffset of an undecided half message; Infinity without any. */
   get lowestPhysicalOffset(): number {
-    for (const half of this.#byOffset.values()) return half.physicalOffset
-    return Number.POSITIVE_INFINITY
+    let lowest = Number.POSITIVE_INFINITY
+    for (const half of this.#byOffset.values()) lowest = Math.min(lowest, half.physicalOffset)
+    return lowest
   }
 
   /** A half message is stored. */
@@ -98,19 +99,21 @@ export class HalfMessages {
     this.#nextHalf = Math.min(this.#nextHalf, half.queueOffset)
   }
 
-  /** An op message that names these half queueOffsets is stored. */
-  addOp(queueOffset: number, halfQueueOffsets: readonly number[]): void {
-    this.#ops.push({ queueOffset, highest: Math.max(...halfQueueOffsets) })
+  /** An op message that names these half queueOffsets is stored. Answers what takes it back. */
+  addOp(queueOffset: number, halfQueueOffsets: readonly number[]): () => void {
+    const op: Op = { queueOffset, highest: Math.max(...halfQueueOffsets) }
+    this.#ops.push(op)
     this.#nextOp = queueOffset + 1
+    return () => {
+      this.#ops = this.#ops.filter(other => other !== op)
+      this.#nextOp = Math.min(this.#nextOp, queueOffset)
+    }
   }
 
   /** Everything below is decided, or said by op messages at or above `op`. */
   offsets(): TransactionOffsets {
     let half = this.#nextHalf
-    for (const queueOffset of this.#byOffset.keys()) {
-      half = queueOffset
-      break
-    }
+    for (const queueOffset of this.#byOffset.keys()) half = Math.min(half, queueOffset)
     let done = 0
     while (done < this.#ops.length && (this.#ops[done] as Op).highest < half) done++
     if (done > 0) this.#ops = this.#ops.slice(done)

@@ -205,12 +205,17 @@ export class Transactions {
       try {
         const puts = this.#store.putAll([...records, opOf([decided])])
         const op = puts.at(-1) as PutResult
-        await this.#store.written(op.physicalOffset + op.sizeBytes)
-        this.#halves.addOp(op.queueOffset, [decided])
+        const end = op.physicalOffset + op.sizeBytes
+        const takeBack = this.#halves.addOp(op.queueOffset, [decided])
+        const [written] = await Promise.allSettled([this.#store.written(end)])
+        if (written.status === 'rejected') {
+          takeBack()
+          throw written.reason
+        }
         this.#saveOffsetsLater()
         const copy = puts[0] as PutResult
         if (records[0]?.topic === HALF_TOPIC) this.#halves.move(half, copy)
-        return op.physicalOffset + op.sizeBytes
+        return end
       } catch (error) {
         if (isErrorNamed(error, 'BACKPRESSURE')) await this.#store.admitted(half.sizeBytes * 2)
         else if (isErrorNamed(error, 'DISK_FULL') && !this.#isStopped)
