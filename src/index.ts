@@ -1,8 +1,10 @@
 /** The public names, and nothing else. The one barrel. */
 export type { ErrorCode } from './base/errors.ts'
 export { ERROR_CODES, PocketMQError } from './base/errors.ts'
-export type { Health, OffsetTarget, PurgeResult, QueryOptions, TopicRoute } from './messaging/admin.ts'
+export type { Health, OffsetTarget, QueryOptions, TopicRoute } from './messaging/admin.ts'
 export { Admin } from './messaging/admin.ts'
+export type { AssignmentFunction } from './messaging/assignment.ts'
+export type { AssignmentOption } from './messaging/assignment-settings.ts'
 export type {
   BatchHandler,
   BatchResult,
@@ -46,6 +48,8 @@ export type { QueueSelector } from './messaging/settings.ts'
 export { SimpleConsumer } from './messaging/simple-consumer.ts'
 export { splitBatch } from './messaging/split-batch.ts'
 export type { SubscriptionExpression } from './messaging/subscription-expression.ts'
+export type { PurgeResult } from './messaging/purged.ts'
+export type { GroupQueueChoice } from './messaging/queue-choice.ts'
 export type { CreateTopicOptions, TopicConfig, TopicType, UpdateTopicOptions } from './messaging/topics.ts'
 export type { TransactionChecker, TransactionDecision } from './messaging/transaction.ts'
 export { Transaction } from './messaging/transaction.ts'

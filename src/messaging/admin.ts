@@ -1,7 +1,14 @@
 /** `mq.admin`: what operators ask for. Topics, groups, single messages, and the folder as a whole. */
 import { PocketMQError } from '../base/errors.ts'
 import type { MessageStore } from '../store/message-store.ts'
-import type { GroupProgress, GroupView, MemberView, ResetOffsetRequest, ResetOffsetResult } from './core-types.ts'
+import type {
+  GroupProgress,
+  GroupView,
+  MemberView,
+  PurgeRequest,
+  ResetOffsetRequest,
+  ResetOffsetResult,
+} from './core-types.ts'
 import type { DeadLetterFilter, RedriveResult } from './dead-letters.ts'
 import { listDeadLetters, redriveDeadLetters } from './dead-letters.ts'
 import type { Engine } from './engine.ts'
@@ -9,6 +16,9 @@ import { saveForSnapshot } from './engine.ts'
 import { lagOf } from './health-watch.ts'
 import { checkGroupName, checkUserTopic, invalid, isGroupTopic, isSystemGroup, isSystemTopic } from './limits.ts'
 import { MessageView } from './message-view.ts'
+import { ParkedRetries } from './parked-retries.ts'
+import type { PurgeResult } from './purged.ts'
+import { messagesIn } from './purged.ts'
 import { QueueIds } from './queue-ids.ts'
 import type { CreateTopicOptions, TopicConfig, UpdateTopicOptions } from './topics.ts'
 import { topicNotFound } from './topics.ts'
@@ -31,12 +41,6 @@ export type TopicRoute = {
     readonly minQueueOffset: number
     readonly maxQueueOffset: number
   }[]
-}
-
-/** What a purge made groups skip. */
-export type PurgeResult = {
-  readonly groups: readonly string[]
-  readonly queues: readonly { readonly queueId: number; readonly messages: number }[]
 }
 
 /** How the queue is. */
@@ -100,26 +104,12 @@ export class Admin {
   }
 
   /**
-   * Makes every group that consumes the topic skip what it holds now; all queues, or one. The messages stay until retention
-   * takes them: a group that comes later may still read them. @throws TOPIC_NOT_FOUND
+   * Empties a topic, or one queue of it: every group skips what it holds now, and groups that come later begin behind it, whatever
+   * their `startFrom`. The messages stay in the log until retention takes them. On the device when it resolves. @throws TOPIC_NOT_FOUND
    */
-  async purge({
-    topic,
-    queueId,
-  }: {
-    readonly topic: string
-    readonly queueId?: number | undefined
-  }): Promise<PurgeResult> {
+  async purge({ topic, queueId }: PurgeRequest): Promise<PurgeResult> {
     this.#topic(topic)
-    const groups = await this.#groupsOf(topic)
-    const queue = queueId === undefined ? {} : { queueId }
-    const ids = queueId === undefined ? new QueueIds(this.#engine.topics, this.#store).of(topic) : [queueId]
-    const queues = ids.map(id => {
-      const { minQueueOffset = 0, maxQueueOffset = 0 } = this.#store.queueRange(topic, id) ?? {}
-      return { queueId: id, messages: maxQueueOffset - minQueueOffset }
-    })
-    for (const group of groups) await this.#reset({ group, topic, ...queue, to: { kind: 'last' } })
-    return { groups, queues }
+    return await this.#engine.delivery.purge(this.#context(), { topic, queueId })
   }
 
   // ---- groups ------------------------------------------------------------------------------------------------------
@@ -160,16 +150,22 @@ export class Admin {
     return await this.#reset({ group, topic, ...queue, to: targetOf(to) })
   }
 
-  /** Resolves when the group has done everything there is. @throws GROUP_NOT_FOUND, AbortError, STORE_CLOSED */
+  /**
+   * Resolves when the group has done everything there is: nothing unconsumed, nothing in hand, and no failed message that waits to be
+   * tried again. Delayed messages count once their time has come. @throws GROUP_NOT_FOUND, AbortError, STORE_CLOSED
+   */
   async waitUntilEmpty(group: string, { signal }: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
     this.#group(group)
-    const { closing, offsets } = this.#engine
+    const { closing, offsets, levels, timers } = this.#engine
     const either = signal === undefined ? closing.signal : AbortSignal.any([signal, closing.signal])
+    const parked = new ParkedRetries({ store: this.#store, levels, timers }, group)
     for (;;) {
       either.throwIfAborted()
-      await this.#store.dispatched(this.#store.watermarks.written, either)
-      if (this.#lagOf(group) === 0) return
-      await offsets.moved(either)
+      // Asked for before the look: what moves during it is not missed.
+      const moved = Promise.allSettled([offsets.moved(either)])
+      if ((await this.#isDone(group, either)) && !(await parked.any()) && (await this.#isDone(group, either))) return
+      // An abort ends it too, and is thrown above.
+      await moved
     }
   }
 
@@ -234,7 +230,7 @@ export class Admin {
       ...this.#store.stats(),
       topics: topics.all().filter(({ topic }) => !isSystemTopic(topic) && !isGroupTopic(topic)).length,
       groups: delivery.groups().filter(({ group }) => !isSystemGroup(group)).length,
-      delayed: timers.count + levels.count,
+      delayed: timers.waiting.count + levels.count,
       undecidedTransactions: transactions.count,
     }
   }
@@ -250,9 +246,7 @@ export class Admin {
         findings.push(`group ${group} has ${lag} messages to consume and no live member`)
     }
     for (const { topic } of await this.topics()) {
-      const hasMessages = this.#store
-        .queues()
-        .some(range => range.topic === topic && range.maxQueueOffset > range.minQueueOffset)
+      const hasMessages = messagesIn(this.#store, this.#engine.offsets.entries, topic) > 0
       if (hasMessages && (await this.#groupsOf(topic)).length === 0)
         findings.push(`topic ${topic} has messages and no group consumes it`)
     }
@@ -284,6 +278,11 @@ export class Admin {
       return [...offsets.entries.ofGroup(view.group)].some(entry => entry.topic === topic)
     }
     return views.filter(isOf).map(({ group }) => group)
+  }
+
+  async #isDone(group: string, signal: AbortSignal): Promise<boolean> {
+    await this.#store.dispatched(this.#store.watermarks.written, signal)
+    return this.#lagOf(group) === 0
   }
 
   #lagOf(group: string): number {

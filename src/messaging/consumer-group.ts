@@ -82,6 +82,8 @@ export class ConsumerGroup {
   readonly #assignment: GroupAssignment<Cursor>
   /** Somebody or a queue came or went since queues were assigned. */
   #isAssignmentDue = false
+  /** Members on their way in, whose queues are there before them. */
+  joining = 0
   /** Members subscribe to different topics: who gets a message depends on its topic. */
   #hasOwnTopics = false
   #isPumping = false
@@ -256,7 +258,11 @@ export class ConsumerGroup {
     if (!this.#isAssignmentDue || this.#isClosed) return
     this.#isAssignmentDue = false
     const given = new Map<Member, Cursor[]>()
-    for (const { queue, from } of this.#assignment.update([...this.#cursors.values()], this.members)) {
+    for (const { queue, from } of this.#assignment.update(
+      [...this.#cursors.values()],
+      this.members,
+      this.joining > 0,
+    )) {
       if (this.member(from.clientId) !== from) continue
       given.set(from, [...(given.get(from) ?? []), queue])
     }

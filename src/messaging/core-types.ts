@@ -121,7 +121,7 @@ export type ClientEvent =
   | {
       readonly kind: 'reset-offset'
       readonly group: string
-      readonly queues: readonly (QueueAddress & { queueOffset: number })[]
+      readonly queues: readonly ResetQueue[]
     }
   | {
       readonly kind: 'check-transaction'
@@ -337,6 +337,12 @@ export type ResetOffsetRequest = {
     | { readonly kind: 'offset'; readonly value: number }
     | { readonly kind: 'timestamp'; readonly value: number }
 }
+
+/** Where a group is from now on. */
+export type ResetQueue = QueueAddress & { readonly queueOffset: number }
+
+/** All queues of a topic, or one. */
+export type PurgeRequest = { readonly topic: string; readonly queueId?: number | undefined }
 
 export type ResetOffsetResult = {
   readonly queues: readonly (QueueAddress & { readonly from: number; readonly to: number })[]

@@ -17,6 +17,7 @@ import {
 import type { MessageStore, PutRecord, StoredMessage } from '../store/message-store.ts'
 import { MessageView } from './message-view.ts'
 import type { OffsetTable } from './offset-table.ts'
+import { firstOffset } from './purged.ts'
 import { deadLetterTopicOf, retryTopicOf } from './retry-copy.ts'
 import { formatSettles } from './settlement.ts'
 import type { Topics } from './topics.ts'
@@ -58,7 +59,7 @@ export async function* deadLettersOf(parts: DeadLetterParts, group: string): Asy
   const topic = deadLetterTopicOf(group)
   const done = offsets.entries.get(REDRIVE_GROUP_PREFIX + group, topic, 0)?.ranges
   const range = store.queueRange(topic, 0)
-  let queueOffset = Math.max(range?.minQueueOffset ?? 0, done?.committed ?? 0)
+  let queueOffset = Math.max(firstOffset(store, offsets.entries, topic, 0), done?.committed ?? 0)
   const end = range?.maxQueueOffset ?? 0
   while (queueOffset < end) {
     const result = await store.read({ topic, queueId: 0, queueOffset, maxMessages: READ_MESSAGES })

@@ -174,6 +174,11 @@ export class DelayLevels implements ReplayPart {
     return count
   }
 
+  /** The first offset that waits, by queue of the schedule topic. */
+  waiting(): readonly { readonly queueId: number; readonly next: number }[] {
+    return [...this.#levels.values()].map(({ queueId, next }) => ({ queueId, next }))
+  }
+
   /** Delivers nothing more; resolves when the loops have ended. */
   async stop(): Promise<void> {
     this.#stop.abort()

@@ -18,6 +18,9 @@ import { isSystemGroup } from './limits.ts'
 import type { OffsetTable } from './offset-table.ts'
 import { instanceOf } from './offset-table.ts'
 import { PositionReads } from './position-reads.ts'
+import type { PurgeResult } from './purged.ts'
+import { firstOffset, purgeQueues } from './purged.ts'
+import { queuesOf } from './queue-ids.ts'
 import { QueueWatches } from './queue-watches.ts'
 import { resetOffsets } from './reset-offsets.ts'
 import { Settler } from './settle.ts'
@@ -228,20 +231,23 @@ export class DeliveryCore {
     return this.offsets.offset(group, topic, queueId)
   }
 
-  /** The queue's first message and one past its last; 0 and 0 where there was none. */
+  /** The queue's first message that was not purged, and one past its last; 0 and 0 where there was none. */
   queueBounds(
     _ctx: core.ClientContext,
     { topic, queueId }: core.QueueAddress,
   ): { readonly min: number; readonly max: number } {
-    const range = this.#options.store.queueRange(topic, queueId)
-    return { min: range?.minQueueOffset ?? 0, max: range?.maxQueueOffset ?? 0 }
+    const { store } = this.#options
+    const min = firstOffset(store, this.offsets.entries, topic, queueId)
+    return { min, max: store.queueRange(topic, queueId)?.maxQueueOffset ?? 0 }
   }
 
   /** Exact: the first message at or after the time, or the last at or before it. */
   async searchOffset(_ctx: core.ClientContext, query: core.TimestampQuery): Promise<number> {
     const { topic, queueId, timestampMs, boundary } = query
-    if (this.#options.store.queueRange(topic, queueId) === undefined) return 0
-    return await this.#options.store.offsetByTimestamp(topic, queueId, timestampMs, boundary)
+    const { store } = this.#options
+    if (store.queueRange(topic, queueId) === undefined) return 0
+    const found = await store.offsetByTimestamp(topic, queueId, timestampMs, boundary)
+    return Math.max(found, firstOffset(store, this.offsets.entries, topic, queueId))
   }
 
   // ------------------------------------------------------------------------------------------ administration
@@ -250,12 +256,22 @@ export class DeliveryCore {
   async resetOffset(_ctx: core.ClientContext, request: core.ResetOffsetRequest): Promise<core.ResetOffsetResult> {
     const { store, topics } = this.#options
     const result = await resetOffsets({ store, topics, offsets: this.offsets, working: this.working }, request)
-    const event = {
-      kind: 'reset-offset',
-      group: request.group,
-      queues: result.queues.map(({ to, ...queue }) => ({ ...queue, queueOffset: to })),
-    } as const
-    for (const member of this.working.membersOf(request.group)) this.clients.emit(member.clientId, event)
+    const queues = result.queues.map(({ topic, queueId, to }) => ({ topic, queueId, queueOffset: to }))
+    this.#tellReset(request.group, queues)
+    return result
+  }
+
+  /**
+   * Empties queues: everybody skips what they hold now, and groups that come later begin behind it. On the device when it resolves.
+   * @throws TOPIC_NOT_FOUND
+   */
+  async purge(_ctx: core.ClientContext, { topic, queueId }: core.PurgeRequest): Promise<PurgeResult> {
+    const { store, topics } = this.#options
+    const queueIds = queuesOf(topics, store, topic, queueId)
+    const result = await purgeQueues({ store, offsets: this.offsets, working: this.working }, topic, queueIds)
+    const places = (group: string): core.ResetQueue[] =>
+      queueIds.map(id => ({ topic, queueId: id, queueOffset: this.offsets.offset(group, topic, id) ?? 0 }))
+    for (const group of result.groups) this.#tellReset(group, places(group))
     return result
   }
 
@@ -339,6 +355,12 @@ export class DeliveryCore {
   }
 
   // ------------------------------------------------------------------------------------------ insides
+
+  #tellReset(group: string, queues: readonly core.ResetQueue[]): void {
+    for (const { clientId } of this.working.membersOf(group)) {
+      this.clients.emit(clientId, { kind: 'reset-offset', group, queues })
+    }
+  }
 
   #groupOf({ clientId }: core.ClientContext, group: string): ReturnType<WorkingGroups['shared']> {
     return this.working.membership(clientId, group)?.group ?? this.working.shared(group)

@@ -2,7 +2,8 @@
  * Messaging's parts around one store: made, brought up to date from the log, started, and stopped in the order that loses
  * nothing. It only wires; the facade and other adapters stand on it.
  */
-import { asError } from '../base/errors.ts'
+import type { ErrorName } from '../base/errors.ts'
+import { asError, ERROR_CODES, PocketMQError } from '../base/errors.ts'
 import { UniqueIds } from '../codec/message-id.ts'
 import type { DispatchRequest, MessageStore } from '../store/message-store.ts'
 import { Alarms } from './alarms.ts'
@@ -156,8 +157,14 @@ function tellStoreEvent(
   else if (!QUIET_FINDINGS.has(name)) store.logger.warn(details, name)
 }
 
-function storeError(details: Readonly<Record<string, unknown>>): Error {
-  return new Error(`${String(details.operation ?? details.code ?? '')}: ${String(details.message ?? 'failed')}`)
+/** What went wrong below, as the error a caller would get for it. */
+function storeError({ code, message, ...details }: Readonly<Record<string, unknown>>): PocketMQError {
+  const name = (ERROR_CODES.find(known => known === code) ?? 'POCKETMQ_IO').slice('POCKETMQ_'.length) as ErrorName
+  const hint =
+    name === 'STORE_FAILED'
+      ? 'Close the queue and open it again: recovery finds what is safe.'
+      : 'Look at the device; what could not be done is tried again.'
+  return new PocketMQError(name, String(message ?? 'failed'), { hint, details })
 }
 
 /** Writes what a copy of the live folder should have, besides the log. */

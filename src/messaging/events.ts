@@ -21,12 +21,12 @@ export type MessagingEvents = {
   }
   /** A topic has messages and no group consumes it. */
   'topic-unconsumed': { readonly topic: string; readonly messages: number }
-  /** A queue of a subscribed topic has no live consumer. */
+  /** A group with ordered or pull consumers that are there, and a queue of a topic it subscribes to that is none of theirs. */
   'queue-unassigned': { readonly group: string; readonly topic: string; readonly queueId: number }
   /** A group has unconsumed messages and no live member. */
   'group-absent': { readonly group: string; readonly absentMs: number; readonly lag: number }
   'subscription-mismatch': { readonly group: string; readonly registered: string; readonly refused: string }
-  /** An expression matched none of the last messages. */
+  /** An expression matched none of the last messages, 1,000 or more: said once, until one matches. */
   'subscription-matches-nothing': {
     readonly group: string
     readonly topic: string

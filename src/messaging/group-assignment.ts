@@ -61,15 +61,18 @@ export class GroupAssignment<Q extends QueueAddress> {
   }
 
   /** Assigns anew. Answers which queues their owners have to give up. */
-  update(queues: readonly Q[], members: readonly Member[]): readonly HandOver<Q>[] {
+  update(queues: readonly Q[], members: readonly Member[], isSomebodyJoining: boolean): readonly HandOver<Q>[] {
     const { owners, problem } = assignQueues(queues, members, this.#options)
     const { group, events } = this.#options
     if (problem !== undefined) events.emit('error', { where: `the assignment of group ${group}`, error: problem })
     const before = this.#owners
     const isChanged = before.size !== owners.size || [...owners].some(([queue, member]) => before.get(queue) !== member)
     if (isChanged) this.#take(owners)
-    this.#tellUnassigned(queues, members)
-    this.#warnOfIdle(queues, members)
+    // Queues come before the member they come for.
+    if (!isSomebodyJoining) {
+      this.#tellUnassigned(queues, members)
+      this.#warnOfIdle(queues, members)
+    }
     if (!isChanged) return []
     const moved = [...before].filter(([queue, member]) => owners.get(queue) !== member)
     return moved.map(([queue, from]) => ({ queue, from, epoch: this.#epoch }))

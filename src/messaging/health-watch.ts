@@ -8,6 +8,7 @@ import type { GroupView } from './core-types.ts'
 import type { Events } from './events.ts'
 import { isGroupTopic, isSystemGroup, isSystemTopic } from './limits.ts'
 import type { OffsetTable } from './offset-table.ts'
+import { messagesIn } from './purged.ts'
 
 /** What the watch looks at. */
 export type HealthParts = {
@@ -117,11 +118,7 @@ export class HealthWatch {
   }
 
   #messagesIn(topic: string): number {
-    let messages = 0
-    for (const range of this.#parts.store.queues()) {
-      if (range.topic === topic) messages += range.maxQueueOffset - range.minQueueOffset
-    }
-    return messages
+    return messagesIn(this.#parts.store, this.#parts.offsets.entries, topic)
   }
 
   #lagOf(group: string): number {

@@ -32,6 +32,10 @@ export class PendingTimers {
     return [...this.#byOffset.values()]
   }
 
+  has(queueOffset: number): boolean {
+    return this.#byOffset.has(queueOffset)
+  }
+
   /** Takes a message; a queueOffset that is there already is left alone. */
   add({ dueMs, queueOffset, physicalOffset, sizeBytes, keyHash }: PendingTimerEntry): void {
     if (this.#byOffset.has(queueOffset)) return

@@ -20,6 +20,7 @@ import type { DeliveryCore } from './delivery-core.ts'
 import type { Engine } from './engine.ts'
 import { closeEngine, openEngine } from './engine.ts'
 import type { EventListener, EventName } from './events.ts'
+import { KeepAlive } from './keep-alive.ts'
 import { checkGroupName } from './limits.ts'
 import type { MessageView } from './message-view.ts'
 import { Producer } from './producer.ts'
@@ -29,6 +30,7 @@ import type { PullConsumer } from './pull-consumer.ts'
 import type { PushConsumer } from './push-consumer.ts'
 import type { MessagingOptions, ProducerSettings } from './settings.ts'
 import { PRODUCER_SETTINGS, splitOptions } from './settings.ts'
+import { closeOnSignals } from './signals.ts'
 import type { SimpleConsumer } from './simple-consumer.ts'
 import { tail } from './tail.ts'
 import { answerTransactionChecks } from './transaction-checks.ts'
@@ -49,6 +51,8 @@ export class PocketMQ {
   readonly #engine: Engine
   readonly #consumers: Consumers
   readonly #producers = new Set<Producer>()
+  /** Ends listening for signals. */
+  #ignoreSignals: (() => void) | undefined
   #closing: Promise<void> | undefined
 
   private constructor(engine: Engine) {
@@ -77,7 +81,9 @@ export class PocketMQ {
 
   static async #around(store: MessageStore, settings: Engine['settings'], options: PocketMQOptions): Promise<PocketMQ> {
     try {
-      return new PocketMQ(await openEngine(store, settings, options.advertise))
+      const mq = new PocketMQ(await openEngine(store, settings, options.advertise))
+      if (settings.handleSignals) mq.#ignoreSignals = closeOnSignals(() => mq.close(), store.logger)
+      return mq
     } catch (error) {
       await store.close().catch((second: unknown) => store.logger.warn({ err: second }, 'closing after a failed open'))
       throw error
@@ -175,7 +181,8 @@ export class PocketMQ {
 
   /** Idempotent. When it resolves the folder is closed cleanly: a broker, or the next open, goes on where this one ended. */
   close(options: CloseOptions = {}): Promise<void> {
-    this.#closing ??= this.#close(options)
+    // A handler that is waited for may stand on nothing that keeps the process alive.
+    this.#closing ??= new KeepAlive(this.#engine.store.clock).during(this.#close(options))
     return this.#closing
   }
 
@@ -195,6 +202,7 @@ export class PocketMQ {
     await attempt(() => Promise.all([...this.#producers].map(producer => producer.close())))
     await attempt(() => closeEngine(this.#engine))
     await attempt(() => store.close())
+    this.#ignoreSignals?.()
     if (failures.length > 0) throw asError(failures[0])
   }
 

@@ -145,13 +145,18 @@ export class PushConsumer {
       })
       const rest = messages.slice(at)
       const isLong = this.#parts.alarms.nowMs() - beganMs > ONE_QUEUE_MS_MAX
-      if (rest.length > 0 && (this.#isStopped || !isClean || isLong)) {
+      if (rest.length > 0 && (this.#isStopped || !isClean || isLong || !this.#owns(received))) {
         this.#settle(rest, { kind: 'release' })
         return
       }
       const turn = this.#parts.turns.next()
       if (turn !== undefined) await turn
     }
+  }
+
+  /** Whether the queue was not given to another member meanwhile. */
+  #owns({ queueTopic: topic, queueId }: ReceivedBatch): boolean {
+    return this.#parts.core.owns(this.#ctx, { group: this.group, topic, queueId })
   }
 
   /** Undefined when there is nothing more to do here. */

@@ -1,4 +1,5 @@
 /** Which queues a topic has: those of its configuration, and those on disk, which may be more where a topic has shrunk. */
+import { PocketMQError } from '../base/errors.ts'
 import type { MessageStore } from '../store/message-store.ts'
 import type { Topics } from './topics.ts'
 
@@ -23,4 +24,21 @@ export class QueueIds {
     const ids = Array.from({ length: count }, (_, i) => i)
     return [...ids, ...(this.#onDisk.get(topic) ?? []).filter(id => id >= count)]
   }
+}
+
+/** All queues of a topic, or the one. @throws TOPIC_NOT_FOUND */
+export function queuesOf(
+  topics: Topics,
+  store: Pick<MessageStore, 'queues'>,
+  topic: string,
+  queueId?: number,
+): number[] {
+  const known = new QueueIds(topics, store).of(topic)
+  const ids = queueId === undefined ? known : [queueId]
+  if (ids.length > 0 && ids.every(id => known.includes(id))) return ids
+  const which = queueId === undefined ? '' : `queue ${queueId} of `
+  throw new PocketMQError('TOPIC_NOT_FOUND', `there is no ${which}topic '${topic}'`, {
+    hint: 'Look at the topics with `pocketmq topics DIR`.',
+    details: { topic, queueId },
+  })
 }

@@ -35,12 +35,19 @@ export type QueueReaderOptions = {
   readonly onIdle: () => void
 }
 
+/** An expression that matched none of so many messages is probably not what was meant. */
+const UNMATCHED_SAID_AT = 1000
+
 type Filter = {
+  readonly expression: string
+  /** Messages since one matched, and whether that was said. */
+  unmatched: number
+  isSaid: boolean
   readonly tagsCodes: ReadonlySet<number> | undefined
   readonly matches: (message: StoredMessage) => boolean
 }
 
-const EVERYTHING: Filter = { tagsCodes: undefined, matches: isNotLost }
+const EVERYTHING: Filter = { expression: '*', unmatched: 0, isSaid: true, tagsCodes: undefined, matches: isNotLost }
 
 /** The reading half of a group. */
 export class QueueReader {
@@ -60,7 +67,8 @@ export class QueueReader {
     if (subscription.canonical === '*' && subscription.kind === 'TAG') this.#filters.delete(topic)
     else {
       const matches = (message: StoredMessage): boolean => subscription.matches(message) && isNotLost(message)
-      this.#filters.set(topic, { tagsCodes: subscription.tagsCodes, matches })
+      const { canonical: expression, tagsCodes } = subscription
+      this.#filters.set(topic, { expression, unmatched: 0, isSaid: false, tagsCodes, matches })
     }
   }
 
@@ -169,8 +177,24 @@ export class QueueReader {
       const [from, to] = [read.queueOffset, result.minQueueOffset]
       events.emit('offset-gap', { group, topic, queueId, from, to, lost: to - from })
     }
-    const { added, skipped } = cursor.accept(read, result, (this.#filters.get(topic) ?? EVERYTHING).matches)
+    const filter = this.#filters.get(topic) ?? EVERYTHING
+    const { added, skipped } = cursor.accept(read, result, filter.matches)
+    if (added > 0) {
+      filter.unmatched = 0
+      filter.isSaid = filter === EVERYTHING
+    } else if (!filter.isSaid && result.status !== 'offset-too-small') {
+      this.#noteUnmatched(topic, filter, skipped)
+    }
     return added > 0 || skipped > 0
+  }
+
+  #noteUnmatched(topic: string, filter: Filter, skipped: number): void {
+    filter.unmatched += skipped
+    if (filter.unmatched < UNMATCHED_SAID_AT) return
+    filter.isSaid = true
+    const { group, events } = this.#options
+    const { expression, unmatched: messages } = filter
+    events.emit('subscription-matches-nothing', { group, topic, expression, messages })
   }
 
   #failed(cursor: Cursor, error: unknown): void {

@@ -3,7 +3,8 @@ import { PocketMQError } from '../base/errors.ts'
 import type { MessageStore, QueueRange } from '../store/message-store.ts'
 import type { ResetOffsetRequest, ResetOffsetResult } from './core-types.ts'
 import type { OffsetTable } from './offset-table.ts'
-import { QueueIds } from './queue-ids.ts'
+import { firstOffset } from './purged.ts'
+import { queuesOf } from './queue-ids.ts'
 import type { Topics } from './topics.ts'
 import type { WorkingGroups } from './working-groups.ts'
 import { firstAtOrAfter } from './working-groups.ts'
@@ -39,27 +40,23 @@ export async function resetOffsets(parts: ResetParts, request: ResetOffsetReques
   return { queues }
 }
 
-function rangesOf({ store, topics }: ResetParts, { topic, queueId }: ResetOffsetRequest): readonly QueueRange[] {
-  const known = new QueueIds(topics, store).of(topic)
-  const ids = queueId === undefined ? known : [queueId]
-  if (ids.length === 0 || ids.some(id => !known.includes(id))) {
-    throw new PocketMQError(
-      'TOPIC_NOT_FOUND',
-      `there is no ${queueId === undefined ? '' : `queue ${queueId} of `}topic '${topic}'`,
-      {
-        hint: 'Look at the topics with `pocketmq topics DIR`.',
-        details: { topic, queueId },
-      },
-    )
-  }
-  return ids.map(id => store.queueRange(topic, id) ?? { topic, queueId: id, minQueueOffset: 0, maxQueueOffset: 0 })
+function rangesOf(
+  { store, topics, offsets }: ResetParts,
+  { topic, queueId }: ResetOffsetRequest,
+): readonly QueueRange[] {
+  return queuesOf(topics, store, topic, queueId).map(id => ({
+    topic,
+    queueId: id,
+    minQueueOffset: firstOffset(store, offsets.entries, topic, id),
+    maxQueueOffset: store.queueRange(topic, id)?.maxQueueOffset ?? 0,
+  }))
 }
 
 async function target(store: MessageStore, range: QueueRange, { to }: ResetOffsetRequest): Promise<number> {
   const { topic, queueId, minQueueOffset, maxQueueOffset } = range
   if (to.kind === 'first') return minQueueOffset
   if (to.kind === 'last') return maxQueueOffset
-  if (to.kind === 'timestamp') return await firstAtOrAfter(store, topic, queueId, to.value)
+  if (to.kind === 'timestamp') return Math.max(minQueueOffset, await firstAtOrAfter(store, topic, queueId, to.value))
   if (to.value >= minQueueOffset && to.value <= maxQueueOffset) return to.value
   throw new PocketMQError(
     'INVALID_ARGUMENT',

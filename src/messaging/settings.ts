@@ -23,6 +23,7 @@ type MessagingTable = {
   readonly dedupeWindowMs: Setting<number>
   readonly dedupeKeysMax: Setting<number>
   readonly healthDelayMs: Setting<number>
+  readonly handleSignals: Setting<boolean>
   readonly random: Setting<() => number>
 }
 
@@ -59,6 +60,7 @@ export const MESSAGING_SETTINGS: MessagingTable = {
     1,
     24 * 3_600_000,
   ),
+  handleSignals: flag('drain and close on SIGTERM or SIGINT; a second signal ends the process at once', false),
   random: custom('where random choices come from, 0 to 1; a seeded one in tests', Math.random, checkFunction),
 }
 

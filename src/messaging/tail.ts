@@ -15,7 +15,7 @@ import type { Topics } from './topics.ts'
 
 /** What a tail stands on. */
 export type TailParts = {
-  readonly core: Pick<DeliveryCore, 'pull' | 'hasMessage' | 'searchOffset'>
+  readonly core: Pick<DeliveryCore, 'pull' | 'hasMessage' | 'queueBounds' | 'searchOffset'>
   readonly store: Pick<MessageStore, 'queueRange' | 'queues'>
   readonly topics: Topics
 }
@@ -67,7 +67,7 @@ async function addQueues(
     const range = store.queueRange(topic, queueId)
     let start = 0
     if (range !== undefined) {
-      if (from === 'first') start = range.minQueueOffset
+      if (from === 'first') start = core.queueBounds(NOBODY, { topic, queueId }).min
       else if (from === 'last') start = range.maxQueueOffset
       else start = await core.searchOffset(NOBODY, { topic, queueId, timestampMs: from })
     }

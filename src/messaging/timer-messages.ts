@@ -90,9 +90,9 @@ export class TimerMessages implements ReplayPart {
     return timers
   }
 
-  /** How many wait. */
-  get count(): number {
-    return this.#pending.count
+  /** What waits. */
+  get waiting(): Pick<PendingTimers, 'count' | 'entries' | 'has'> {
+    return this.#pending
   }
 
   /** Retention keeps what waits. */

@@ -10,6 +10,7 @@ import { ConsumerGroup } from './consumer-group.ts'
 import type { ConsumerRegistration, StartFrom } from './core-types.ts'
 import type { Member } from './member.ts'
 import { instanceOffsetsName } from './offset-table.ts'
+import { firstOffset } from './purged.ts'
 import { QueueIds } from './queue-ids.ts'
 import type { QueueWatches } from './queue-watches.ts'
 import type { CompiledSubscription } from './subscription-expression.ts'
@@ -84,15 +85,7 @@ export class WorkingGroups {
     const work = this.#obtain(offsetsName, registration)
     assert(work.group.member(clientId) === undefined, `client ${clientId} is not in ${group} yet`)
     work.group.subscribe(subscriptions)
-    const ids = new QueueIds(this.#options.topics, this.#options.store)
-    for (const topic of subscriptions.keys()) {
-      // A queue without an offset in a topic the group knows is one that came after the group did.
-      await this.#attach(work, topic, ids, knownTopics.has(topic) ? 'first' : registration.startFrom)
-    }
-    if (model === 'clustering') {
-      for (const topic of this.#retryTopics(group, subscriptions)) await this.#attach(work, topic, ids, 'first')
-    }
-    const member = work.group.join(clientId, registration)
+    const member = await this.#joinWork(work, clientId, registration, subscriptions, knownTopics)
     const membership = { group: work.group, member }
     let memberships = this.#memberships.get(clientId)
     if (memberships === undefined) {
@@ -101,6 +94,31 @@ export class WorkingGroups {
     }
     memberships.set(group, membership)
     return membership
+  }
+
+  /** Queues come before the member: meanwhile nobody is missed in them. */
+  async #joinWork(
+    work: Work,
+    clientId: string,
+    registration: ConsumerRegistration,
+    subscriptions: ReadonlyMap<string, CompiledSubscription>,
+    knownTopics: ReadonlySet<string>,
+  ): Promise<Member> {
+    const { group, model } = registration
+    const ids = new QueueIds(this.#options.topics, this.#options.store)
+    work.group.joining++
+    try {
+      for (const topic of subscriptions.keys()) {
+        // A queue without an offset in a topic the group knows is one that came after the group did.
+        await this.#attach(work, topic, ids, knownTopics.has(topic) ? 'first' : registration.startFrom)
+      }
+      if (model === 'clustering') {
+        for (const topic of this.#retryTopics(group, subscriptions)) await this.#attach(work, topic, ids, 'first')
+      }
+    } finally {
+      work.group.joining--
+    }
+    return work.group.join(clientId, registration)
   }
 
   /** Answers whether it was there. */
@@ -191,9 +209,10 @@ export class WorkingGroups {
     if (offsets.get(work.group.options.offsetsName, topic, queueId) !== undefined) return 0
     const range = store.queueRange(topic, queueId)
     if (range === undefined) return 0
-    if (startFrom === 'first') return range.minQueueOffset
+    const first = firstOffset(store, offsets, topic, queueId)
+    if (startFrom === 'first') return first
     if (startFrom === 'last') return range.maxQueueOffset
-    return await firstAtOrAfter(store, topic, queueId, startFrom)
+    return Math.max(first, await firstAtOrAfter(store, topic, queueId, startFrom))
   }
 
   /** RocketMQ has three forms of a group's retry topic; ours writes the first, and reads all. */

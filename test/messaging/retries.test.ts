@@ -187,6 +187,7 @@ describe('a message whose handler fails', () => {
     const { mq } = await openQueue()
     const simple = await mq.simpleConsumer({ ...everything, awaitDuration: 0 })
     await mq.producer().send({ topic: 'orders', body: 'x' })
+    await settled()
     const [message] = await simple.receive()
     await message?.nack()
     const [again] = await simple.receive()

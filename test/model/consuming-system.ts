@@ -80,7 +80,9 @@ export class ConsumingSystem {
   async join(kind: 'push' | 'simple'): Promise<void> {
     const name = `${kind}-${this.#names++}`
     const { order } = this.model
-    const common = { consumerGroup: GROUP, subscriptions: { orders: '*' }, maxAttempts: RETRIES_MAX }
+    // Nothing is taken from a member before its time is over: the model knows no other end.
+    const drainTimeout = 2 * CONSUME_TIMEOUT_MS + 120_000
+    const common = { consumerGroup: GROUP, subscriptions: { orders: '*' }, maxAttempts: RETRIES_MAX, drainTimeout }
     if (kind === 'simple') {
       const consumer = await this.mq.simpleConsumer({ ...common, awaitDuration: 0 })
       this.members.push({ name, kind, consumer })

@@ -71,6 +71,8 @@ export class ConsumingKit {
       'handler-failed',
       'consumer-fenced',
       'subscription-mismatch',
+      'queue-unassigned',
+      'subscription-matches-nothing',
       'store',
     )
     for (const name of names) events.on(name, detail => said.push({ name, detail }))
