@@ -1,5 +1,5 @@
 /** What the suite has to show, as ratios of medians in one run. */
-import type { Median } from './support/report.ts'
+import type { Median } from './support/median.ts'
 import * as at from './workloads/entries.ts'
 import { SIZES, w1Awaited, w1Outstanding, w1Put } from './workloads/w1-append.ts'
 import { w2 } from './workloads/w2-disk.ts'

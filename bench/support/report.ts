@@ -4,10 +4,8 @@ import type { Target } from '../targets.ts'
 import type { Case } from './case.ts'
 import type { Measured } from './measuring.ts'
 import { figureOf } from './measuring.ts'
+import type { Median } from './median.ts'
 import type { Answer } from './protocol.ts'
-
-/** The median of a figure (the case's own, or a named one) of a contestant; undefined where it was not measured. */
-export type Median = (caseId: string, entry: string, figure?: string) => number | undefined
 
 /** A case with what was measured in it. */
 export type CaseResult = {

@@ -182,11 +182,11 @@ describe('a dedupe topic', () => {
 })
 
 describe('a dedupe table', () => {
-  test('remembers a key until its time', () => {
+  test('remembers a key until its time', async () => {
     const store = dedupeTable(openDatabase())
-    store.add('a', 1000)
+    await store.add('a', 1000)
     expect([store.has('a', 999), store.has('a', 1000), store.has('b', 0)]).toEqual([true, false, false])
-    store.add('a', 2000)
+    await store.add('a', 2000)
     expect(store.has('a', 1999)).toBe(true)
   })
 
