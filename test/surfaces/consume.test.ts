@@ -58,8 +58,9 @@ describe('consume', () => {
 
   it('keeps the order of each queue when it is asked to', async () => {
     const dir = await produced(60)
-    const { lines } = await pocketmq(['consume', dir, '--group', 'billing', '--topic', 'orders', '--orderly'])
-    expect(numbersOf(lines())).toEqual(ALL)
+    const ran = await pocketmq(['consume', dir, '--group', 'billing', '--topic', 'orders', '--orderly'])
+    const { lines } = ran
+    expect([ran.exitCode, ran.stderr, numbersOf(lines())]).toEqual([0, expect.stringContaining('60 messages'), ALL])
     const offsets = new Map<unknown, number>()
     for (const { queueId, queueOffset } of lines()) {
       expect(queueOffset as number).toBeGreaterThan(offsets.get(queueId) ?? -1)

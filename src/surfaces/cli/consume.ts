@@ -20,9 +20,12 @@ type Options = OwnerOptions & {
 /** Messages asked for at once, and how long they are this consumer's. */
 const BATCH_MESSAGES = 32
 const INVISIBLE_MS = 300_000
-/** How long one request waits: while following an interrupt ends it at once, else the end is seen by the group's lag. */
+/**
+ * How long one request waits. While following an interrupt ends it at once; else the end is seen by the group's lag, and only
+ * what nobody can have right now is waited for in vain: long enough for a disk that is busy with other things.
+ */
 const FOLLOW_AWAIT_MS = 30_000
-const AWAIT_MS = 1_000
+const AWAIT_MS = 10_000
 
 export const consumeCommand: CommandSpec<Options> = {
   usage: 'consume <dir>',
