@@ -57,6 +57,8 @@ async function consumeAll(mq: PocketMQ, { options, output, signal }: Invocation<
     subscriptions: { [topic]: expression },
     awaitDuration: follow ? FOLLOW_AWAIT_MS : AWAIT_MS,
     orderly,
+    // What is printed is acknowledged: nothing fails here, and nothing may be left out.
+    onExhausted: orderly ? 'block' : undefined,
   })
   const receive = async (count: number): Promise<Awaited<ReturnType<typeof consumer.receive>>> => {
     try {
