@@ -7,7 +7,13 @@ import type { CommandSpec } from './command.ts'
 import type { ExitCode } from './exit-codes.ts'
 import { EXIT_DONE, EXIT_ERROR } from './exit-codes.ts'
 
-type Options = { readonly seconds?: string; readonly only?: string; readonly json?: boolean }
+type Options = {
+  readonly peers?: boolean
+  readonly quick?: boolean
+  readonly seconds?: string
+  readonly only?: string
+  readonly json?: boolean
+}
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url))
 const SUITE = fileURLToPath(new URL('../../../bench/run.ts', import.meta.url))
@@ -17,7 +23,9 @@ export const benchCommand: CommandSpec<Options> = {
   about: 'runs the benchmark suite (from a clone of the repository)',
   options: [
     ['--seconds <n>', 'how long each figure is measured'],
-    ['--only <parts>', 'codec, append, read, dispatch; several with commas'],
+    ['--only <workloads>', 'W1 to W9; several with commas'],
+    ['--peers', 'side by side with RocketMQ, Chronicle Queue, lmdb and others, as far as they can be had here'],
+    ['--quick', 'a second each, for trying'],
   ],
   async run({ options }) {
     await access(SUITE).catch(error => {
@@ -32,7 +40,7 @@ export const benchCommand: CommandSpec<Options> = {
     const words = ['run', '--silent', 'bench', '--']
     if (options.seconds !== undefined) words.push('--seconds', options.seconds)
     if (options.only !== undefined) words.push('--only', options.only)
-    if (options.json === true) words.push('--json')
+    for (const name of ['peers', 'quick', 'json'] as const) if (options[name] === true) words.push(`--${name}`)
     const child = spawn('npm', words, { cwd: ROOT, stdio: 'inherit' })
     return await new Promise<ExitCode>((resolve, reject) => {
       child.once('error', reject)
