@@ -40,8 +40,10 @@ export type IndexedRecord = {
   readonly keyHashes: readonly number[]
   /** Hashes another writer may have put as well: RocketMQ 5.5 indexes tags too. */
   readonly optionalHashes: readonly number[]
-  /** Another writer appended it: he may have left it out. */
+  /** Another writer appended it. */
   readonly isForeign: boolean
+  /** So he did, or its topic was deleted since. */
+  readonly mayBeLeftOut: boolean
 }
 
 const ENTRIES_A_READ = 16_384
@@ -229,10 +231,10 @@ export class IndexAudit {
     }
   }
 
-  #reportMissing({ physicalOffset, isForeign }: IndexedRecord): void {
+  #reportMissing({ physicalOffset, mayBeLeftOut }: IndexedRecord): void {
     const { findings, writtenTo } = this.#parts
     const count = this.#left.length
-    if (count === 0 || !this.#hasBegun || isForeign || physicalOffset >= writtenTo) return
+    if (count === 0 || !this.#hasBegun || mayBeLeftOut || physicalOffset >= writtenTo) return
     findings.add(this.#path(), undefined, `${count} more keys of the record at ${physicalOffset}`, 'none')
   }
 

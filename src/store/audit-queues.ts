@@ -117,6 +117,15 @@ export class QueueAudit {
     const { findings, writtenTo } = this.#parts
     const queue = this.#queueOf(expected)
     const { slot, physicalOffset, sizeBytes, tagsCode, isForeign } = expected
+    if (!Number.isSafeInteger((slot + this.#parts.entriesPerFile) * CONSUME_QUEUE_ENTRY_BYTES)) {
+      findings.add(
+        `consumequeue/${queue.name}`,
+        undefined,
+        `a queueOffset for the record at ${physicalOffset}`,
+        `${slot}`,
+      )
+      return
+    }
     if (queue.first < 0) queue.first = slot
     queue.next = Math.max(queue.next, slot + 1)
     const at = (slot - queue.windowStart) * CONSUME_QUEUE_ENTRY_BYTES

@@ -14,6 +14,7 @@ import { decodeTimerCheck } from '../codec/timer-check.ts'
 import { decodeTopics } from '../codec/topics-json.ts'
 import { readWhole } from '../files/atomic-file.ts'
 import type { FileSystem } from '../files/file-system.ts'
+import { auditClosedFiles } from './closed-files.ts'
 import type { Findings } from './findings.ts'
 
 /** What the audit of the small files is given. */
@@ -23,6 +24,8 @@ export type SmallFilesAuditParts = {
   readonly findings: Findings
   /** The folder was closed: nothing is half written. */
   readonly isClean: boolean
+  /** By us, and nobody has come after. */
+  readonly isAsClosed: boolean
   /** End of the audited log, and the newest storeTimestamp in it. */
   readonly end: number
   readonly lastStoreTimestamp: number
@@ -60,6 +63,7 @@ export async function auditSmallFiles(parts: SmallFilesAuditParts, hashes: Remem
   await auditLists(parts)
   await auditConfig(parts, hashes.consumerOffsetSha256)
   await auditOwnOffsets(parts)
+  if (parts.isAsClosed) await auditClosedFiles(parts.fileSystem, parts.dir, parts.findings)
 }
 
 async function auditCheckpoint(parts: SmallFilesAuditParts, sha256: string | undefined): Promise<void> {
@@ -78,14 +82,18 @@ async function auditCheckpoint(parts: SmallFilesAuditParts, sha256: string | und
   if (sha256 !== undefined) auditHash(findings, CHECKPOINT, bytes, sha256)
 }
 
-/** Both slots of the page: one that was written and does not read is damage, unless its writing was cut short. */
+/**
+ * Both slots of the page: one that was written and does not read is damage, unless its writing was cut short. That takes an
+ * `abort`: without one the folder was closed, whatever the slot that is left says.
+ */
 async function auditState({ fileSystem, dir, findings, isClean }: SmallFilesAuditParts): Promise<void> {
   const bytes = await readWhole(fileSystem, `${dir}/${STATE}`)
   if (bytes === undefined) return
   if (bytes.length !== STATE_PAGE_BYTES) {
     findings.add(STATE, undefined, `${STATE_PAGE_BYTES} bytes`, `${bytes.length} bytes`)
   }
-  for (let at = 0; at + STATE_SLOT_BYTES <= bytes.length && isClean; at += STATE_SLOT_BYTES) {
+  const isClosed = isClean || (await fileSystem.stat(`${dir}/abort`)) === undefined
+  for (let at = 0; at + STATE_SLOT_BYTES <= bytes.length && isClosed; at += STATE_SLOT_BYTES) {
     const slot = bytes.subarray(at, at + STATE_SLOT_BYTES)
     if (slot.some(byte => byte !== 0)) attempt(findings, STATE, () => decodeStateSlot(slot), at)
   }

@@ -5,14 +5,17 @@
 import type { FileSystem } from '../files/file-system.ts'
 import { removeAbortFile } from './abort-file.ts'
 import { takeCensus } from './census.ts'
+import { saveClosedFiles } from './closed-files.ts'
 import type { FolderFiles } from './folder-files.ts'
 import type { RunningStore } from './running-store.ts'
+import type { StoreSettings } from './settings.ts'
 import type { StoreHooks } from './store-hooks.ts'
 import type { StoreStatus } from './store-status.ts'
 
 /** What closing goes through. */
 export type CloseParts = {
   readonly dir: string
+  readonly settings: StoreSettings
   readonly fileSystem: FileSystem
   readonly status: StoreStatus
   readonly hooks: StoreHooks
@@ -36,7 +39,7 @@ export async function closeStore(parts: CloseParts): Promise<void> {
 }
 
 /** Everything appended is on the device with its entries, and our state says that the folder was closed. */
-async function settle({ status, running, files, dir, fileSystem }: CloseParts): Promise<void> {
+async function settle({ status, running, files, dir, settings, fileSystem }: CloseParts): Promise<void> {
   const { append, flusher, checkpointer, dispatcher } = running
   append.writeOut()
   status.close()
@@ -50,6 +53,7 @@ async function settle({ status, running, files, dir, fileSystem }: CloseParts): 
   await files.queues.close()
   await files.index.close()
   await files.log.close()
+  await saveClosedFiles({ fileSystem, dir, mode: settings.mode })
   await checkpointer.change({ ...census, isCleanClose: true })
   await removeAbortFile(fileSystem, dir)
 }

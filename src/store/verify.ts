@@ -48,6 +48,8 @@ type Bounds = {
   readonly end: number
   readonly writtenTo: number
   readonly isClean: boolean
+  /** Closed by us, and nobody has come after. */
+  readonly isAsClosed: boolean
   /** There is a state of ours. */
   readonly isOurs: boolean
   readonly hashes: RememberedHashes
@@ -93,11 +95,12 @@ class Demands {
     const hashes = scan.keyHashes.slice(0, scan.keyCount)
     if (scan.hasUniqueKey) hashes.push(scan.uniqueKeyHash)
     const keyHashes = hashes.map(hash => (hash < 0 ? -hash & 0x7fffffff : hash))
-    // Keys of a deleted topic are left where they are, and left out when the index is built anew.
-    const isForeign = this.#isForeign(physicalOffset) || this.#isDropped(record.topic, physicalOffset)
+    const isForeign = this.#isForeign(physicalOffset)
     const tags = isForeign ? propertyValue(record.properties, PROPERTY_TAGS) : undefined
     const optionalHashes = tags === undefined ? [] : [indexKeyHash(record.topic, `T#${tags}`)]
-    this.record = { physicalOffset, storeTimestamp, keyHashes, optionalHashes, isForeign }
+    // Keys of a deleted topic are left where they are, and left out when the index is built anew.
+    const mayBeLeftOut = isForeign || this.#isDropped(record.topic, physicalOffset)
+    this.record = { physicalOffset, storeTimestamp, keyHashes, optionalHashes, isForeign, mayBeLeftOut }
   }
 
   #isForeign(physicalOffset: number): boolean {
@@ -192,7 +195,14 @@ async function boundsOf(parts: StoreParts): Promise<Bounds> {
   const { writer, dispatched, recovery, fileSystem, dir, settings } = parts
   if (writer !== undefined) {
     const { checkpointed } = writer.checkpointer
-    return { end: checkpointed, writtenTo: checkpointed, isClean: false, isOurs: true, hashes: NO_HASHES }
+    return {
+      end: checkpointed,
+      writtenTo: checkpointed,
+      isClean: false,
+      isAsClosed: false,
+      isOurs: true,
+      hashes: NO_HASHES,
+    }
   }
   const end = dispatched.value
   const { file, state } = await StateFile.load({ fileSystem, dir, mode: settings.mode })
@@ -203,6 +213,7 @@ async function boundsOf(parts: StoreParts): Promise<Bounds> {
     end,
     writtenTo,
     isClean: recovery.clean,
+    isAsClosed,
     isOurs: state !== undefined,
     hashes: isAsClosed ? state : NO_HASHES,
   }

@@ -3,6 +3,7 @@ import { silentLogger } from '../../../src/base/logger.ts'
 import { CONSUME_QUEUE_ENTRY_BYTES } from '../../../src/codec/consume-queue-entry.ts'
 import { MAGIC_FILLER } from '../../../src/codec/record-layout.ts'
 import { TIMER_SLOT_BYTES } from '../../../src/codec/timer-wheel.ts'
+import type { StoredMessage } from '../../../src/store/message-store.ts'
 import { MessageStore } from '../../../src/store/message-store.ts'
 import type { SimulatedDisk } from '../../../src/testing/testing.ts'
 import { ManualClock } from '../../../src/testing/testing.ts'
@@ -68,7 +69,7 @@ export async function readQueue(
   topic: string,
   queueId: number,
   from: number,
-  take: (message: { readonly queueOffset: number; readonly record: Buffer }) => void,
+  take: (message: StoredMessage) => void,
 ): Promise<void> {
   const end = store.queueRange(topic, queueId)?.maxQueueOffset ?? 0
   for (let queueOffset = from; queueOffset < end; ) {

@@ -1,0 +1,65 @@
+/**
+ * `pocketmq/closed`: which small files lay in the folder when it was closed, each with its SHA-256. A JSON file with one wrong
+ * digit reads as well as the right one; by this list `verify` names it. Nothing else reads it, and losing it costs nothing.
+ */
+import { createHash } from 'node:crypto'
+import { join } from 'node:path'
+import { asError } from '../base/errors.ts'
+import { decodeOwnFile, encodeOwnFile } from '../codec/own-file.ts'
+import { readWhole, replaceFile } from '../files/atomic-file.ts'
+import type { FileSystem } from '../files/file-system.ts'
+import type { Findings } from './findings.ts'
+
+/** Where the list lies. */
+export type ClosedFilesOptions = { readonly fileSystem: FileSystem; readonly dir: string; readonly mode: number }
+
+const CLOSED = 'pocketmq/closed'
+const FOLDERS: readonly string[] = ['config', 'pocketmq', 'pocketmq/offsets']
+/** Written after the list, or checked by a sum of its own at each save. */
+const NOT_LISTED: ReadonlySet<string> = new Set([CLOSED, 'pocketmq/state', 'pocketmq/tombstones'])
+
+/** Writes the list. On the device when it resolves. */
+export async function saveClosedFiles({ fileSystem, dir, mode }: ClosedFilesOptions): Promise<void> {
+  const bytes = encodeOwnFile(Buffer.from(JSON.stringify(Object.fromEntries(await hashesOf(fileSystem, dir)))))
+  const temporaryFolder = join(dir, 'pocketmq')
+  await fileSystem.ensureFolder(temporaryFolder, mode)
+  await replaceFile(fileSystem, { path: join(dir, CLOSED), bytes, temporaryFolder, mode: mode & 0o666 })
+}
+
+/**
+ * Names what is not as it was. A file that changed together with its `.bak` was rewritten by somebody who does as RocketMQ does:
+ * that is no damage.
+ */
+export async function auditClosedFiles(fileSystem: FileSystem, dir: string, findings: Findings): Promise<void> {
+  const bytes = await readWhole(fileSystem, join(dir, CLOSED))
+  if (bytes === undefined) return
+  let listed: Map<string, string>
+  try {
+    listed = new Map(
+      Object.entries(JSON.parse(decodeOwnFile(bytes, CLOSED).toString('utf8')) as Record<string, string>),
+    )
+  } catch (error) {
+    findings.add(CLOSED, undefined, 'a list of files', asError(error).message)
+    return
+  }
+  const found = await hashesOf(fileSystem, dir)
+  const isChanged = (name: string): boolean => listed.get(name) !== found.get(name)
+  for (const [name, sha256] of listed) {
+    const other = name.endsWith('.bak') ? name.slice(0, -'.bak'.length) : `${name}.bak`
+    if (isChanged(name) && !isChanged(other))
+      findings.add(name, undefined, `content with SHA-256 ${sha256}`, found.get(name) ?? 'no file')
+  }
+}
+
+async function hashesOf(fileSystem: FileSystem, dir: string): Promise<Map<string, string>> {
+  const hashes = new Map<string, string>()
+  for (const folder of FOLDERS) {
+    for (const { name, isFolder } of await fileSystem.list(join(dir, folder))) {
+      const path = `${folder}/${name}`
+      if (isFolder || NOT_LISTED.has(path) || name.endsWith('.tmp')) continue
+      const bytes = await readWhole(fileSystem, join(dir, path))
+      if (bytes !== undefined) hashes.set(path, createHash('sha256').update(bytes).digest('hex'))
+    }
+  }
+  return hashes
+}

@@ -1,0 +1,220 @@
+/** Tries damaged copies of a golden folder: opening one never crashes or shows a wrong message, and verify names the damage. */
+import { PocketMQError } from '../../../src/base/errors.ts'
+import { silentLogger } from '../../../src/base/logger.ts'
+import { PHYSICAL_OFFSET_OFFSET } from '../../../src/codec/record-layout.ts'
+import type { Finding } from '../../../src/store/findings.ts'
+import { MessageStore } from '../../../src/store/message-store.ts'
+import type { SimulatedDisk } from '../../../src/testing/testing.ts'
+import { ManualClock } from '../../../src/testing/testing.ts'
+import type { Case, Flip } from './cases.ts'
+import { casesOf, caseText } from './cases.ts'
+import { deliveriesOf, skippedIn } from './deliveries.ts'
+import type { Golden } from './facts.ts'
+import { openReader, readQueue } from './facts.ts'
+import { DIR, OPENED_MS, optionsOn } from './full-store.ts'
+
+/** What a sweep did. */
+export type Tally = {
+  /** How many were tried, by kind. */
+  readonly counts: Map<string, number>
+  /** Live bytes that no checksum covers and whose damage went unnamed, by file; of a broker's folder alone. */
+  readonly uncovered: Map<string, number>
+  readonly complaints: string[]
+}
+
+export type SweepOptions = {
+  /** Of all cases, those whose number is `offset` modulo `stride`. */
+  readonly stride: number
+  readonly offset: number
+  readonly isEachAlone?: boolean
+  /** Told now and then how many cases of all were passed. */
+  readonly onProgress?: (passed: number, next: string) => void
+}
+
+/** So many damaged copies are opened for writing: one in so many. */
+const WRITERS = 16
+const COMPLAINTS_MAX = 50
+/** Files that hold what nobody reads back but a broker. */
+const BROKERS_OWN = /^(?:timerwheel|timerlog\/|config\/timermetrics|config\/transactionMetrics)/
+
+/** Runs the chosen cases. */
+export async function sweep(golden: Golden, options: SweepOptions): Promise<Tally> {
+  const run = new Sweep(golden)
+  let number = 0
+  for (const one of casesOf(golden, options.isEachAlone ?? false)) {
+    if (number++ % options.stride !== options.offset) continue
+    if (run.count % 20 === 0) options.onProgress?.(number, caseText(one))
+    await run.try(one)
+    if (run.tally.complaints.length >= COMPLAINTS_MAX) break
+  }
+  return run.tally
+}
+
+class Sweep {
+  readonly #golden: Golden
+  readonly tally: Tally = { counts: new Map(), uncovered: new Map(), complaints: [] }
+  /** Which message lies at a place of the log: `topic/queueId/queueOffset`. */
+  readonly #names = new Map<number, string>()
+  #owed: Map<string, number> | undefined
+  count = 0
+
+  constructor(golden: Golden) {
+    this.#golden = golden
+    for (const [queue, records] of golden.messages) {
+      const first = golden.firstSlots.get(queue) ?? 0
+      for (const [i, record] of records.entries())
+        this.#names.set(Number(record.readBigInt64BE(PHYSICAL_OFFSET_OFFSET)), `${queue}/${first + i}`)
+    }
+  }
+
+  async try(one: Case): Promise<void> {
+    this.count++
+    this.tally.counts.set(one.kind, (this.tally.counts.get(one.kind) ?? 0) + 1)
+    try {
+      await this.#try(one)
+    } catch (error) {
+      const text = error instanceof PocketMQError ? `${error.code} ${error.message}` : (error as Error).stack
+      this.#complain(one, `does not open: ${text}`)
+    }
+  }
+
+  async #try(one: Case): Promise<void> {
+    if (one.kind === 'lengths') return await this.#tryLength(one)
+    const { disk } = this.#golden
+    for (const flip of one.flips) disk.flipBit(flip.path, flip.at, flip.bit)
+    try {
+      const store = await openReader(disk)
+      try {
+        const { findings } = await store.verify()
+        this.#checkNamed(one, findings)
+        await this.#checkMessages(one, store, this.#mayMiss(one))
+      } finally {
+        await store.close()
+      }
+      if (this.count % WRITERS === 0) await this.#tryWriting(one, disk.kill())
+      if (this.#mayOwe(one)) await this.#checkDeliveries(one, disk.kill())
+    } finally {
+      for (const flip of one.flips) disk.flipBit(flip.path, flip.at, flip.bit)
+    }
+  }
+
+  async #tryLength(one: Extract<Case, { kind: 'lengths' }>): Promise<void> {
+    const { path, length } = one
+    const disk = this.#golden.disk.kill()
+    const file = await disk.open(path, 'write', 0)
+    await file.setLength(length)
+    await file.close()
+    const store = await openReader(disk)
+    try {
+      const isLive = length < (this.#golden.liveEnds.get(path) ?? 0)
+      const { findings } = await store.verify()
+      if (isLive && findings.length === 0) this.#unnamed(one, path)
+      await this.#checkMessages(one, store, this.#mayMiss(one))
+    } finally {
+      await store.close()
+    }
+    if (this.count % WRITERS === 0) await this.#tryWriting(one, disk)
+  }
+
+  /** Opens a copy as its owner; what is there then, and stays, is as right. */
+  async #tryWriting(one: Case, disk: SimulatedDisk): Promise<void> {
+    const { random: _random, topicQueues: _queues, ...options } = optionsOn(disk, new ManualClock(OPENED_MS))
+    const {
+      commitLogSegmentBytes: _log,
+      consumeQueueSegmentEntries: _cq,
+      indexSlots: _s,
+      indexEntries: _e,
+      ...rest
+    } = options
+    const store = await MessageStore.open(DIR, { ...rest, logger: silentLogger })
+    try {
+      await this.#checkMessages(one, store, this.#mayMiss(one))
+    } finally {
+      await store.close()
+    }
+    if (disk.openFiles > 0) this.#complain(one, `${disk.openFiles} files stay open`)
+  }
+
+  async #checkDeliveries(one: Case, disk: SimulatedDisk): Promise<void> {
+    this.#owed ??= await deliveriesOf(this.#golden.disk.kill())
+    const skipped = skippedIn(this.#owed, await deliveriesOf(disk))
+    if (skipped.length > 0) this.#complain(one, `skips ${skipped.slice(0, 3).join(', ')}`)
+  }
+
+  /** Files that say how far somebody is; one bit of each byte, for it takes a while. */
+  #mayOwe(one: Case): boolean {
+    const [flip] = one.kind === 'other files' ? one.flips : []
+    if (flip === undefined || !this.#golden.isOurs || flip.bit !== (flip.at * 5 + 3) % 8) return false
+    return /^(?:config|pocketmq|checkpoint)/.test(nameOf(flip.path))
+  }
+
+  /** Messages that the damage may cost. */
+  #mayMiss(one: Case): ReadonlySet<string> {
+    const { pieces } = this.#golden
+    const isHit =
+      one.kind === 'lengths'
+        ? pieces.filter(({ path, to }) => path === one.path && to > one.length)
+        : one.kind === 'log' || one.kind === 'log, several'
+          ? one.pieces
+          : []
+    return new Set(isHit.flatMap(({ path, from }) => this.#names.get(startOf(path) + from) ?? []))
+  }
+
+  async #checkMessages(one: Case, store: MessageStore, mayMiss: ReadonlySet<string>): Promise<void> {
+    const { messages, firstSlots, isOurs } = this.#golden
+    for (const [queue, records] of messages) {
+      const slash = queue.lastIndexOf('/')
+      const [topic, queueId, first] = [
+        queue.slice(0, slash),
+        Number(queue.slice(slash + 1)),
+        firstSlots.get(queue) ?? 0,
+      ]
+      const seen = new Set<number>()
+      await readQueue(store, topic, queueId, first, ({ queueOffset, physicalOffset, record }) => {
+        seen.add(queueOffset)
+        if (records[queueOffset - first]?.equals(record) === true) return
+        // In a broker's record only the body has a checksum: the damaged one itself may be shown.
+        if (isOurs || !mayMiss.has(this.#names.get(physicalOffset) ?? ''))
+          this.#complain(one, `${queue}/${queueOffset} is wrong`)
+      })
+      for (let slot = first; slot < first + records.length; slot++) {
+        const name = `${queue}/${slot}`
+        if (!seen.has(slot) && !mayMiss.has(name)) this.#complain(one, `${name} is missing`)
+      }
+    }
+  }
+
+  #checkNamed(one: Exclude<Case, { kind: 'lengths' }>, findings: readonly Finding[]): void {
+    if (one.kind === 'dead bytes') return
+    if (one.kind === 'other files') {
+      const [flip] = one.flips
+      if (!findings.some(finding => finding.file === nameOf(flip.path))) this.#unnamed(one, flip.path)
+      return
+    }
+    for (const [i, { path, from, to }] of one.pieces.entries()) {
+      const isNamed = findings.some(
+        ({ file, offset }) => file === nameOf(path) && offset !== undefined && offset >= from && offset < to,
+      )
+      if (!isNamed) this.#unnamed(one, path, one.flips[i])
+    }
+  }
+
+  #unnamed(one: Case, path: string, flip?: Flip): void {
+    const name = nameOf(path)
+    const isUncovered = !this.#golden.isOurs || BROKERS_OWN.test(name)
+    if (!isUncovered) this.#complain(one, `is not named by verify${flip === undefined ? '' : `: byte ${flip.at}`}`)
+    else this.tally.uncovered.set(name, (this.tally.uncovered.get(name) ?? 0) + 1)
+  }
+
+  #complain(one: Case, what: string): void {
+    if (this.tally.complaints.length < COMPLAINTS_MAX) this.tally.complaints.push(`${caseText(one)} ${what}`)
+  }
+}
+
+function nameOf(path: string): string {
+  return path.slice(DIR.length + 1)
+}
+
+function startOf(path: string): number {
+  return Number(path.slice(path.lastIndexOf('/') + 1))
+}
