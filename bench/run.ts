@@ -1,19 +1,23 @@
 /**
  * `npm run bench`: ours alone; `npm run bench:peers`: side by side with everybody else that can be had here.
- * `--quick` tries everything for a second; `--only W1,W3`, `--contestants PocketMQ,lmdb` and `--targets A,B` choose;
- * `--micro` adds the codec in plain memory (benny); `--save` writes `data/bench/`.
+ * `--quick` tries everything for a second; `--only W1,W3`, `--contestants 'PocketMQ;lmdb'` and `--targets A,B` choose; `--list` says
+ * what would be measured and how long it takes. `--save` keeps each case in `data/bench/` as soon as it is measured, and a second call
+ * goes on where the first was cut off. `--published` is what stands in the README (`npm run bench:report` writes it there).
+ * `--micro` adds the codec in plain memory (benny).
  */
 import { tmpdir } from 'node:os'
+import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { benchCodec } from './codec.bench.ts'
-import { saveRun } from './save.ts'
-import type { Case, Entry } from './support/case.ts'
-import { describeMachine } from './support/machine.ts'
-import { measureCase } from './support/measuring.ts'
+import type { Chosen } from './published.ts'
+import { PUBLISHED, publishedCases, secondsFor } from './published.ts'
+import { describeMachine, projectRoot } from './support/machine.ts'
+import { measureRound, secondsOf } from './support/measuring.ts'
 import { findPrograms } from './support/programs.ts'
-import type { CaseResult } from './support/report.ts'
 import { judge, medianIn, resultOf, tableOf, targetTableOf } from './support/report.ts'
 import { printRows } from './support/rows.ts'
+import type { SavedRun } from './support/saved-run.ts'
+import { differenceOf, readRun, roundsOf, withAnswers, writeRun } from './support/saved-run.ts'
 import { placesOf, TARGETS } from './targets.ts'
 import { CASES } from './workloads/all.ts'
 
@@ -21,59 +25,139 @@ const { values } = parseArgs({
   options: {
     seconds: { type: 'string' },
     rounds: { type: 'string' },
+    minutes: { type: 'string' },
     only: { type: 'string' },
     contestants: { type: 'string' },
     targets: { type: 'string' },
     peers: { type: 'boolean', default: false },
     quick: { type: 'boolean', default: false },
+    published: { type: 'boolean', default: false },
     micro: { type: 'boolean', default: false },
+    list: { type: 'boolean', default: false },
     save: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
   },
 })
 
-const seconds = Number(values.seconds ?? (values.quick ? 1 : 20))
-const rounds = Number(values.rounds ?? (values.quick ? 1 : 3))
+const FULL = { seconds: 20, warmUpSeconds: 4, rounds: 3, longSecondsMax: 600, minutes: Number.POSITIVE_INFINITY }
 // A JVM needs about two seconds to compile what is hot.
-const warmUpSeconds = Math.min(4, Math.max(2, seconds / 4))
+const QUICK = { ...FULL, seconds: 1, warmUpSeconds: 2, rounds: 1, longSecondsMax: 0 }
+const preset = values.published ? PUBLISHED : values.quick ? QUICK : FULL
+const settings = {
+  seconds: Number(values.seconds ?? preset.seconds),
+  warmUpSeconds: preset.warmUpSeconds,
+  rounds: Number(values.rounds ?? preset.rounds),
+}
+const longSecondsMax = values.seconds !== undefined && settings.seconds < FULL.seconds ? 0 : preset.longSecondsMax
+const endsAtMs = performance.now() + Number(values.minutes ?? preset.minutes) * 60_000
+const withPeers = values.peers || values.published
+const isSaved = values.save || values.published
 const say = (text: string): void => console.log(text)
 const log = (line: string): void => console.error(line)
 
-const machine = describeMachine(process.env.BENCH_DIR ?? tmpdir())
-const programs = findPrograms(values.peers, log)
-const versions = Object.fromEntries(
-  Object.entries(programs).map(([name, program]) => [
-    name,
-    'missing' in program ? `skipped: ${program.missing}` : program.version,
-  ]),
-)
-const settings = { seconds, warmUpSeconds, rounds }
-if (!values.json) say(JSON.stringify({ machine, versions, settings }, null, 2))
-
 const targets = TARGETS.filter(({ id }) => values.targets === undefined || values.targets.split(',').includes(id))
-const places = values.targets === undefined ? undefined : placesOf(targets)
-const results: CaseResult[] = []
-for (const one of CASES) {
-  const entries = one.entries.filter(entry => isWanted(one, entry))
-  if (entries.length === 0) continue
-  const measured = await measureCase(one, entries, { seconds, warmUpSeconds, rounds, programs, log })
-  const result = resultOf(one, measured)
-  results.push(result)
-  if (!values.json) say(tableOf(result))
-}
-const judged = judge(targets, medianIn(results))
-const codec = values.micro ? await benchCodec(Math.min(seconds, 3)) : []
-const run = { machine, versions, settings, results, targets: judged, codec }
-if (values.json) say(JSON.stringify(run))
-else {
-  if (codec.length > 0) printRows('Codec, plain memory (benny)', codec)
-  say(targetTableOf(judged.filter(({ outcome }) => outcome !== 'not measured' || values.targets !== undefined)))
-}
-if (values.save) for (const file of saveRun(run)) log(`saved to ${file}`)
+const chosen = (values.published ? publishedCases() : allCases()).flatMap(({ one, entries }) => {
+  const wanted = entries.filter(({ name }) => isWanted(one.id, name))
+  return wanted.length === 0 ? [] : [{ one, entries: wanted }]
+})
+if (values.list) list()
+else await measure()
 
-function isWanted(one: Case, entry: Entry): boolean {
-  if (places !== undefined && !places.some(place => place.caseId === one.id && place.entry === entry.name)) return false
-  if (values.only !== undefined && !values.only.split(',').some(part => one.id.startsWith(part))) return false
-  if (values.contestants !== undefined && !values.contestants.split(';').includes(entry.name)) return false
-  return values.peers || programs[entry.program] !== undefined
+function allCases(): Chosen[] {
+  const programs = new Set(withPeers ? [] : ['pocketmq', 'plain-memory'])
+  return CASES.map(one => ({
+    one,
+    entries: one.entries.filter(({ program }) => withPeers || programs.has(program)),
+  }))
+}
+
+function isWanted(caseId: string, entry: string): boolean {
+  const { only, contestants } = values
+  const places = values.targets === undefined ? undefined : placesOf(targets)
+  if (places !== undefined && !places.some(place => place.caseId === caseId && place.entry === entry)) return false
+  if (only !== undefined && !only.split(/,(?=W\d)/).some(part => caseId.startsWith(part))) return false
+  return contestants === undefined || contestants.split(';').includes(entry)
+}
+
+function list(): void {
+  let total = 0
+  for (const { one, entries } of chosen) {
+    const seconds = secondsFor(entries.length, secondsOf(one, { ...settings, longSecondsMax }), settings.warmUpSeconds)
+    total += seconds
+    say(`${one.id}: ${entries.map(({ name }) => name).join('; ')} (about ${Math.round(seconds)} s a round)`)
+  }
+  say(`about ${Math.round(total / 60)} minutes a round, ${settings.rounds} rounds`)
+}
+
+async function measure(): Promise<void> {
+  const machine = describeMachine(process.env.BENCH_DIR ?? tmpdir())
+  const programs = findPrograms(withPeers, log)
+  const versions = Object.fromEntries(
+    Object.entries(programs).map(([name, program]) => [
+      name,
+      'missing' in program ? `skipped: ${program.missing}` : program.version,
+    ]),
+  )
+  const name = values.published ? 'published' : `${machine.date}-${machine.commit.slice(0, 7)}`
+  const file = fileURLToPath(new URL(`data/bench/${name}.json`, projectRoot()))
+  let run = begin(file, { machine, versions, settings, cases: [], codec: [] })
+  if (!values.json) say(JSON.stringify({ machine: run.machine, versions, settings }, null, 2))
+  for (let round = 0; round < settings.rounds; round++) {
+    for (const { one, entries } of chosen) {
+      if (round > 0 && one.secondsMin !== undefined) continue
+      const missing = entries.filter(
+        entry => roundsOf(run, one.id, entry.name) <= round && !isSkipped(run, one.id, entry.name, round),
+      )
+      if (missing.length === 0) continue
+      const seconds = secondsOf(one, { ...settings, longSecondsMax })
+      if (performance.now() + secondsFor(missing.length, seconds, settings.warmUpSeconds) * 1000 > endsAtMs) {
+        log(`${one.id} | round ${round + 1}: no time left; the same command goes on with it`)
+        continue
+      }
+      const plan = { ...settings, longSecondsMax, programs, log }
+      const answers = await measureRound(one, missing, round, plan)
+      run = withAnswers(
+        run,
+        one,
+        answers,
+        one.entries.map(each => each.name),
+      )
+      if (isSaved) writeRun(file, run)
+      const saved = run.cases.find(({ id }) => id === one.id)
+      if (!values.json && saved !== undefined) say(tableOf(resultOf(saved)))
+    }
+  }
+  if (values.micro) run = { ...run, codec: await benchCodec(Math.min(settings.seconds, 3)) }
+  if (isSaved) {
+    writeRun(file, run)
+    log(`saved to ${file}`)
+  }
+  print(run)
+}
+
+/** What was saved before, where this call can go on from it. */
+function begin(file: string, fresh: SavedRun): SavedRun {
+  const saved = isSaved ? readRun(file) : undefined
+  if (saved === undefined) return fresh
+  const difference = differenceOf(saved, fresh)
+  if (difference === undefined) return { ...saved, settings: fresh.settings }
+  log(`${file} is begun anew, because of another ${difference}`)
+  return fresh
+}
+
+/** Whoever was skipped in a round before is not asked again. */
+function isSkipped(run: SavedRun, caseId: string, entry: string, round: number): boolean {
+  const saved = run.cases.find(({ id }) => id === caseId)?.entries.find(each => each.entry === entry)
+  return round > 0 && saved?.skipped !== undefined
+}
+
+function print(run: SavedRun): void {
+  const results = run.cases.map(resultOf)
+  const judged = judge(targets, medianIn(results))
+  if (values.json) {
+    say(JSON.stringify({ ...run, results, targets: judged }))
+    return
+  }
+  if (run.codec.length > 0) printRows('Codec, plain memory (benny)', run.codec)
+  say(targetTableOf(judged.filter(({ outcome }) => outcome !== 'not measured' || values.targets !== undefined)))
 }

@@ -21,18 +21,23 @@ async function append(request: Request): Promise<Answer> {
 }
 
 async function read(request: Request): Promise<Answer> {
-  const core = new Hypercore(join(request.folder, 'core'))
+  let core = new Hypercore(join(request.folder, 'core'))
   await core.ready()
   const body = bodyOf(request.size)
   const messages = Math.floor(messagesToRead(request.size) * READ_SHARE)
   for (let i = 0; i < messages; i += BATCH) await core.append(Array.from({ length: BATCH }, () => body))
-  const answer = await measurePasses(request, async () => {
+  const pass = async (): Promise<number> => {
     let read = 0
     for (let i = 0; i < core.length; i += BATCH) {
       const gets = Array.from({ length: Math.min(BATCH, core.length - i) }, (_, j) => core.get(i + j))
       for (const block of await Promise.all(gets)) if (block?.length === request.size) read++
     }
     return read
+  }
+  const answer = await measurePasses(request, pass, async () => {
+    await core.close()
+    core = new Hypercore(join(request.folder, 'core'))
+    await core.ready()
   })
   await core.close()
   return { ...answer, configuration: `defaults, ${BATCH} gets at once` }

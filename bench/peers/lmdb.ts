@@ -51,7 +51,7 @@ async function transactions(request: Request): Promise<Answer> {
 }
 
 async function read(request: Request): Promise<Answer> {
-  const database = openDatabase({ ...request, durability: 'memory' })
+  let database = openDatabase({ ...request, durability: 'memory' })
   const messages = messagesToRead(request.size)
   const body = bodyOf(request.size)
   for (let i = 0; i < messages; i += TRANSACTION) {
@@ -59,10 +59,14 @@ async function read(request: Request): Promise<Answer> {
       for (let j = i; j < Math.min(i + TRANSACTION, messages); j++) database.putSync(j, body)
     })
   }
-  const answer = await measurePasses(request, () => {
+  const pass = (): number => {
     let read = 0
     for (const { value } of database.getRange()) if (value.length === request.size) read++
     return read
+  }
+  const answer = await measurePasses(request, pass, async () => {
+    await database.close()
+    database = openDatabase({ ...request, durability: 'memory' })
   })
   await database.close()
   return { ...answer, configuration: configurationOf(request) }
@@ -128,7 +132,13 @@ async function open(request: Request): Promise<Answer> {
   database.getCount({ limit: 1 })
   const openMs = performance.now() - started
   await database.close()
-  return { operations: 1, seconds: openMs / 1000, bytes: 0, figures: { openMs } }
+  return {
+    operations: 1,
+    seconds: openMs / 1000,
+    bytes: 0,
+    figures: { openMs },
+    configuration: configurationOf(request),
+  }
 }
 
 function configurationOf({ durability }: Request): string {

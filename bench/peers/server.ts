@@ -2,6 +2,7 @@
 import type { ChildProcess } from 'node:child_process'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { tied } from '../support/tied.ts'
 
 const running = new Set<ChildProcess>()
 process.on('exit', () => {
@@ -10,7 +11,7 @@ process.on('exit', () => {
 
 /** Starts it; resolves at its first line of output that says it is ready. */
 export async function startServer(command: string, args: readonly string[], ready: RegExp): Promise<ChildProcess> {
-  const server = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+  const server = spawn(...tied(command, args), { stdio: ['ignore', 'pipe', 'pipe'] })
   running.add(server)
   await new Promise<void>((resolve, reject) => {
     const listen = (text: Buffer): void => {

@@ -1,4 +1,4 @@
-/** One measurement in a process of its own, which is gone when it is done, killed where it does not end by itself. */
+/** One measurement in a process of its own, which is gone when it is done, or this one is; killed where it does not end by itself. */
 import type { ChildProcessByStdio } from 'node:child_process'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -6,6 +6,7 @@ import { createInterface } from 'node:readline'
 import type { Readable, Writable } from 'node:stream'
 import type { Program } from './programs.ts'
 import type { Answer, Request } from './protocol.ts'
+import { tied } from './tied.ts'
 
 /** Beyond warm-up and measurement: filling a store, starting a JVM. */
 const PATIENCE_MS = 180_000
@@ -21,7 +22,7 @@ export class Child {
   #complaints = ''
 
   constructor(program: Exclude<Program, { missing: string }>) {
-    this.#process = spawn(program.command, program.args, { stdio: ['pipe', 'pipe', 'pipe'] })
+    this.#process = spawn(...tied(program.command, program.args), { stdio: ['pipe', 'pipe', 'pipe'] })
     this.#process.stderr.setEncoding('utf8').on('data', (text: string) => {
       this.#complaints = (this.#complaints + text).slice(-STDERR_SHOWN)
     })

@@ -81,10 +81,20 @@ async function sendOutstanding(clock: Measured, send: Send, outstanding: number)
   await Promise.all(Array.from({ length: outstanding }, caller))
 }
 
-/** Calls `pass` again and again; it answers how many messages it has read. */
-export async function measurePasses(request: Request, pass: () => number | Promise<number>): Promise<Answer> {
+/**
+ * Calls `pass` again and again; it answers how many messages it has read. Where `settings.pass` is `first`, everything is opened anew
+ * before each of them, which does not count.
+ */
+export async function measurePasses(
+  request: Request,
+  pass: () => number | Promise<number>,
+  reopen?: () => void | Promise<void>,
+): Promise<Answer> {
+  const isFirst = request.settings.pass === 'first'
+  if (isFirst && reopen === undefined) throw new Unsupported('it is not opened anew')
   const clock = new Measured(request)
   while (!clock.isOver) {
+    if (isFirst) await clock.pausedFor(async () => await reopen?.())
     clock.operations += await pass()
     clock.look()
     await nextTurn()
@@ -102,6 +112,7 @@ export class Measured {
   readonly #request: Request
   readonly #loopDelay = monitorEventLoopDelay({ resolution: RESOLUTION_MS })
   #isWarm = false
+  #pausedMs = 0
   #started = performance.now()
   #onDevice: number | undefined
   #until: number
@@ -122,9 +133,16 @@ export class Measured {
     return now
   }
 
+  /** Does work that is no part of what is measured. */
+  async pausedFor(work: () => Promise<unknown>): Promise<void> {
+    const from = performance.now()
+    await work()
+    this.#pausedMs += performance.now() - from
+  }
+
   /** The answer, once everything counts. */
   answer(figures: Readonly<Record<string, number>> = {}): Answer {
-    const seconds = (performance.now() - this.#started) / 1000
+    const seconds = (performance.now() - this.#started - this.#pausedMs) / 1000
     this.#loopDelay.disable()
     const onDevice = bytesOnDevice(this.#request.deviceStat)
     const { p50, p99, p999, max } = this.latency.summary()
@@ -145,6 +163,7 @@ export class Measured {
   #begin(now: number): void {
     this.#isWarm = true
     this.operations = 0
+    this.#pausedMs = 0
     this.latency = new Histogram()
     this.#loopDelay.enable()
     this.#onDevice = bytesOnDevice(this.#request.deviceStat)

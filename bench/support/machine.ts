@@ -26,7 +26,7 @@ export function describeMachine(folder: string): Machine {
     system: `${platform()} ${release()} ${arch()}`,
     node: process.version,
     fileSystem: firstLine('df', ['--output=fstype', folder], 1),
-    commit: firstLine('git', ['rev-parse', '--short', 'HEAD'], 0),
+    commit: commitOf(['src', 'bench', 'package.json']),
     pocketmq: version,
     date: new Date().toISOString().slice(0, 10),
     load1: Math.round((loadavg()[0] ?? 0) * 100) / 100,
@@ -45,6 +45,13 @@ export function projectRoot(): URL {
     }
     folder = new URL('..', folder)
   }
+}
+
+/** The last commit that changed what is measured, or what measures it. */
+function commitOf(paths: readonly string[]): string {
+  const commit = firstLine('git', ['log', '-1', '--format=%h', '--', ...paths], 0)
+  const changes = firstLine('git', ['status', '--porcelain', '--', ...paths], 0)
+  return changes === 'unknown' ? commit : `${commit} and what was not committed yet`
 }
 
 function firstLine(command: string, args: readonly string[], line: number): string {

@@ -1,4 +1,4 @@
-/** Runs cases: round by round, everybody in turn, each measurement in a fresh process and a fresh folder. */
+/** Measures one round of a case: everybody in turn, each in a fresh process and a fresh folder. */
 import { spawnSync } from 'node:child_process'
 import type { Case, Entry } from './case.ts'
 import type { Outcome } from './child.ts'
@@ -6,42 +6,41 @@ import { Child } from './child.ts'
 import { deviceStatOf } from './device.ts'
 import type { Program } from './programs.ts'
 import type { Answer, Request } from './protocol.ts'
+import type { SavedEntry } from './saved-run.ts'
 import { inTemporaryFolder } from './temporary-folder.ts'
 
 export type Plan = {
   readonly seconds: number
   readonly warmUpSeconds: number
-  readonly rounds: number
+  /** Cases that ask for more seconds get them up to here. */
+  readonly longSecondsMax: number
   readonly programs: Readonly<Record<string, Program>>
   readonly log: (line: string) => void
 }
 
-/** A contestant's answers in a case, one a round; or why there are none. */
-export type Measured = { readonly entry: string; readonly answers: readonly Answer[]; readonly skipped?: string }
-
-/** Measures one case. */
-export async function measureCase(one: Case, entries: readonly Entry[], plan: Plan): Promise<Measured[]> {
-  const answers = new Map<string, Answer[]>()
-  const skipped = new Map<string, string>()
-  for (const entry of entries) {
+/** Measures these contestants once, beginning with another one each round. */
+export async function measureRound(
+  one: Case,
+  entries: readonly Entry[],
+  round: number,
+  plan: Plan,
+): Promise<SavedEntry[]> {
+  const measured: SavedEntry[] = []
+  for (const entry of turned(entries, round)) {
     const program = plan.programs[entry.program]
-    if (program === undefined) skipped.set(entry.name, 'only with --peers')
-    else if ('missing' in program) skipped.set(entry.name, program.missing)
+    const outcome: Outcome =
+      program === undefined
+        ? { unsupported: 'only with --peers' }
+        : 'missing' in program
+          ? { unsupported: program.missing }
+          : await measureOnce(one, entry, program, plan)
+    plan.log(`${one.id} | ${entry.name} | round ${round + 1}: ${describe(one, outcome)}`)
+    if ('unsupported' in outcome) measured.push({ entry: entry.name, skipped: outcome.unsupported, answers: [] })
+    else if ('failed' in outcome)
+      measured.push({ entry: entry.name, skipped: `failed: ${outcome.failed.split('\n')[0]}`, answers: [] })
+    else measured.push({ entry: entry.name, answers: [outcome] })
   }
-  for (let round = 0; round < plan.rounds; round++) {
-    for (const entry of turned(entries, round)) {
-      if (skipped.has(entry.name)) continue
-      const outcome = await measureOnce(one, entry, plan)
-      if ('unsupported' in outcome) skipped.set(entry.name, outcome.unsupported)
-      else if ('failed' in outcome) skipped.set(entry.name, `failed: ${outcome.failed.split('\n')[0]}`)
-      else answers.set(entry.name, [...(answers.get(entry.name) ?? []), outcome])
-      plan.log(`${one.id} | ${entry.name} | round ${round + 1}: ${describe(one, outcome)}`)
-    }
-  }
-  return entries.map(({ name }) => {
-    const why = skipped.get(name)
-    return { entry: name, answers: answers.get(name) ?? [], ...(why === undefined ? {} : { skipped: why }) }
-  })
+  return measured
 }
 
 /** The figure a case is about: its own, or operations a second. */
@@ -49,8 +48,17 @@ export function figureOf(one: Pick<Case, 'figure'>, answer: Answer): number {
   return one.figure === undefined ? answer.operations / answer.seconds : (answer.figures?.[one.figure.name] ?? 0)
 }
 
-async function measureOnce(one: Case, entry: Entry, plan: Plan): Promise<Outcome> {
-  const program = plan.programs[entry.program] as Exclude<Program, { missing: string }>
+/** How long a contestant of this case is measured. */
+export function secondsOf(one: Case, { seconds, longSecondsMax }: Pick<Plan, 'seconds' | 'longSecondsMax'>): number {
+  return Math.max(seconds, Math.min(one.secondsMin ?? 0, longSecondsMax))
+}
+
+async function measureOnce(
+  one: Case,
+  entry: Entry,
+  program: Exclude<Program, { missing: string }>,
+  plan: Plan,
+): Promise<Outcome> {
   const outcome = await inTemporaryFolder(async folder => {
     const deviceStat = deviceStatOf(folder)
     const request: Request = {
@@ -58,7 +66,7 @@ async function measureOnce(one: Case, entry: Entry, plan: Plan): Promise<Outcome
       folder,
       size: one.size,
       outstanding: one.outstanding,
-      seconds: Math.max(plan.seconds, plan.seconds >= FULL_SECONDS ? (one.secondsMin ?? 0) : 0),
+      seconds: secondsOf(one, plan),
       warmUpSeconds: plan.warmUpSeconds,
       durability: one.durability,
       ...(deviceStat === undefined ? {} : { deviceStat }),
@@ -74,9 +82,6 @@ async function measureOnce(one: Case, entry: Entry, plan: Plan): Promise<Outcome
   spawnSync('sync')
   return outcome
 }
-
-/** A full run, rather than one for trying. */
-const FULL_SECONDS = 20
 
 function turned<T>(values: readonly T[], by: number): readonly T[] {
   const from = by % Math.max(1, values.length)

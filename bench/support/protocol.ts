@@ -46,6 +46,8 @@ export type Answer = {
 
 /** Answers requests for ever; a workload that is not in the table is answered as unsupported. */
 export async function serve(workloads: Readonly<Record<string, (request: Request) => Promise<Answer>>>): Promise<void> {
+  // Whoever asks is gone, or has all that was asked for.
+  process.stdin.once('end', () => process.exit(0))
   for await (const line of createInterface({ input: process.stdin })) {
     const request = JSON.parse(line) as Request
     const work = workloads[request.workload]

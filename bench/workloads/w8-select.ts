@@ -2,8 +2,12 @@
 import type { Case } from '../support/case.ts'
 import * as at from './entries.ts'
 
+export type SelectedBy = 'tag' | 'sql' | 'key'
+
+export const w8 = (by: SelectedBy): string => `W8 select by ${by}, 1024 B`
+
 export const W8: readonly Case[] = (['tag', 'sql', 'key'] as const).map(by => ({
-  id: `W8 select by ${by}, 1024 B`,
+  id: w8(by),
   workload: 'select',
   durability: 'memory',
   size: 1024,

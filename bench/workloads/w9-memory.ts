@@ -2,19 +2,28 @@
 import type { Case } from '../support/case.ts'
 import * as at from './entries.ts'
 
-export type Held = 'queue' | 'group' | 'in flight' | 'growth'
+const GROWTH_SECONDS = { 'growth in 2 minutes': 120, 'growth in 10 minutes': 600 } as const
 
-export const w9 = (of: Held): string =>
-  of === 'growth' ? 'W9 memory, growth while appending flat out' : `W9 memory, ${of}`
+export type Held = 'queue' | 'group' | 'in flight' | keyof typeof GROWTH_SECONDS
 
-export const W9: readonly Case[] = (['queue', 'group', 'in flight', 'growth'] as const).map(of => ({
-  id: w9(of),
+export const w9 = (of: Held): string => `W9 memory, ${of}`
+
+const memory = {
   workload: 'memory',
   durability: 'memory',
   size: 1024,
   outstanding: 0,
-  settings: { of },
-  ...(of === 'growth' ? { secondsMin: 600 } : {}),
   figure: { name: 'heldBytes', unit: 'bytes' },
   entries: at.entries(at.OURS, at.OURS_MMAP),
-}))
+} as const
+
+export const W9: readonly Case[] = [
+  ...(['queue', 'group', 'in flight'] as const).map(of => ({ ...memory, id: w9(of), settings: { of } })),
+  ...(['growth in 2 minutes', 'growth in 10 minutes'] as const).map(of => ({
+    ...memory,
+    id: w9(of),
+    settings: { of: 'growth' },
+    secondsMin: GROWTH_SECONDS[of],
+    entries: at.entries(at.OURS),
+  })),
+]

@@ -30,7 +30,7 @@ export async function append(request: Request): Promise<Answer> {
   return {
     ...answer,
     figures: { ...answer.figures, consumablePerSecond: answer.operations / consumableSeconds, behindBytes },
-    configuration: configurationOf(request),
+    configuration: `${configurationOf(request)}, ${putting.recordBytes} B a record`,
   }
 }
 

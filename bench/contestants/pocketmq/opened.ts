@@ -23,15 +23,21 @@ export function storeOptionsOf({ settings, durability }: Request): StoreOptions 
   }
 }
 
-export function configurationOf({ settings }: Request): string {
-  const differs = Object.entries(settings).map(([name, value]) => `${name} ${value}`)
-  return `defaults${differs.length > 0 ? `, ${differs.join(', ')}` : ''}`
+/** What counts as appended, when it is flushed, and what differs from the defaults. */
+export function configurationOf({ settings, durability }: Request): string {
+  const flush = durability === 'disk' ? 'fdatasync before it counts' : 'page cache, flushed in the background'
+  const { io = 'file', recordCrc = true, ...others } = settings
+  const differs = Object.entries(others).map(([name, value]) => `${name} ${value}`)
+  return [`durability ${durability} (${flush})`, `io ${io}`, `record CRC ${recordCrc ? 'on' : 'off'}`, ...differs].join(
+    ', ',
+  )
 }
 
 /** Puts numbered messages, waiting where the store asks for it. */
 export class Putting {
   /** Where the last record ends; a field, so that a put makes no object of its own for the benchmark. */
   lastEnd = 0
+  recordBytes = 0
   readonly #store: MessageStore
   readonly #size: number
   readonly #queues: number
@@ -50,6 +56,7 @@ export class Putting {
     try {
       const { physicalOffset, sizeBytes } = this.#store.put(messageOf(i, this.#size, this.#queues, this.#key))
       this.lastEnd = physicalOffset + sizeBytes
+      this.recordBytes = sizeBytes
     } catch (error) {
       if (!isErrorNamed(error, 'BACKPRESSURE')) throw error
       return this.#store.admitted(this.#size + OVERHEAD_BYTES).then(() => this.put(i))

@@ -50,24 +50,39 @@ public final class Chronicle implements Peer {
     }
 
     private static Map<String, Object> read(JSONObject request) {
+        int size = request.getIntValue("size");
         try (ChronicleQueue queue = queueIn(request); ExcerptAppender appender = queue.createAppender()) {
-            int size = request.getIntValue("size");
             fill(appender, size, FILLED_BYTES);
-            Bytes<?> into = Bytes.allocateElasticOnHeap(size);
-            byte[] body = new byte[size];
-            Clock clock = new Clock(request);
-            try (ExcerptTailer tailer = queue.createTailer()) {
+        }
+        boolean isFirst = "first".equals(request.getJSONObject("settings").getString("pass"));
+        Clock clock = new Clock(request);
+        if (!isFirst) {
+            try (ChronicleQueue queue = queueIn(request)) {
                 while (!clock.isOver()) {
-                    into.clear();
-                    if (tailer.readBytes(into)) {
-                        into.read(body);
-                        clock.operations.increment();
-                    } else {
-                        tailer.toStart();
-                    }
+                    readAll(queue, size, clock);
                 }
             }
-            return clock.answer(new LinkedHashMap<>(), configuration());
+        }
+        while (!clock.isOver()) {
+            long paused = System.nanoTime();
+            ChronicleQueue queue = queueIn(request);
+            clock.pausedSince(paused);
+            readAll(queue, size, clock);
+            paused = System.nanoTime();
+            queue.close();
+            clock.pausedSince(paused);
+        }
+        return clock.answer(new LinkedHashMap<>(), configuration());
+    }
+
+    private static void readAll(ChronicleQueue queue, int size, Clock clock) {
+        Bytes<?> into = Bytes.allocateElasticOnHeap(size);
+        byte[] body = new byte[size];
+        try (ExcerptTailer tailer = queue.createTailer().toStart()) {
+            for (into.clear(); !clock.isOver() && tailer.readBytes(into); into.clear()) {
+                into.read(body);
+                clock.operations.increment();
+            }
         }
     }
 

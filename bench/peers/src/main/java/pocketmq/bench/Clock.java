@@ -23,6 +23,7 @@ final class Clock {
     private long countedBefore;
     private long onDeviceBefore;
     private long warmedAt;
+    private long pausedNanos;
 
     Clock(JSONObject request) {
         this.request = request;
@@ -45,6 +46,11 @@ final class Clock {
         }
     }
 
+    /** What was done since `from` is no part of what is measured. Only where one thread works. */
+    void pausedSince(long from) {
+        pausedNanos += System.nanoTime() - from;
+    }
+
     private synchronized void begin(long now) {
         if (isWarm) {
             return;
@@ -52,6 +58,7 @@ final class Clock {
         countedBefore = operations.sum();
         onDeviceBefore = onDevice();
         warmedAt = now;
+        pausedNanos = 0;
         isWarm = true;
     }
 
@@ -59,7 +66,7 @@ final class Clock {
         long counted = operations.sum() - countedBefore;
         Map<String, Object> answer = new LinkedHashMap<>();
         answer.put("operations", counted);
-        answer.put("seconds", (System.nanoTime() - warmedAt) / 1e9);
+        answer.put("seconds", (System.nanoTime() - warmedAt - pausedNanos) / 1e9);
         answer.put("bytes", counted * request.getLongValue("size"));
         if (onDeviceBefore >= 0) {
             answer.put("deviceBytes", onDevice() - onDeviceBefore);

@@ -183,35 +183,56 @@ public final class RocketMq implements Peer {
         put(store, request, messages);
         drain(store);
         boolean isWhole = !"headers".equals(request.getJSONObject("settings").getString("touch"));
+        boolean isFirst = "first".equals(request.getJSONObject("settings").getString("pass"));
         Clock clock = new Clock(request);
         while (!clock.isOver()) {
-            for (int queueId = 0; queueId < QUEUES; queueId++) {
-                readQueue(store, queueId, isWhole, clock);
+            if (isFirst) {
+                long paused = System.nanoTime();
+                store.shutdown();
+                store = started(request);
+                drain(store);
+                clock.pausedSince(paused);
             }
+            readInTurn(store, isWhole, isFirst, clock);
         }
         return clock.answer(Peer.one("stored", messages), configuration(request));
     }
 
-    private void readQueue(DefaultMessageStore store, int queueId, boolean isWhole, Clock clock) {
-        ConsumeQueueInterface queue = store.getConsumeQueue(TOPIC, queueId);
-        for (long offset = queue.getMinOffsetInQueue(); offset < queue.getMaxOffsetInQueue() && !clock.isOver();) {
-            GetMessageResult result = store.getMessage("bench", TOPIC, queueId, offset, PULL_MAX, null);
-            try {
-                int read = 0;
-                for (ByteBuffer record : result.getMessageBufferList()) {
-                    MessageExt message = MessageDecoder.decode(record, isWhole, false);
-                    if (isWhole ? message.getBody().length > 0 : message.getStoreTimestamp() > 0) {
-                        read++;
-                    }
+    /** A batch of each queue in turn. Who was opened for this pass makes it to its end. */
+    private void readInTurn(DefaultMessageStore store, boolean isWhole, boolean isFirst, Clock clock) {
+        long[] offsets = new long[queues];
+        for (int queueId = 0; queueId < queues; queueId++) {
+            offsets[queueId] = store.getConsumeQueue(TOPIC, queueId).getMinOffsetInQueue();
+        }
+        for (boolean isOver = false; !isOver && (!clock.isOver() || isFirst);) {
+            isOver = true;
+            for (int queueId = 0; queueId < queues; queueId++) {
+                ConsumeQueueInterface queue = store.getConsumeQueue(TOPIC, queueId);
+                if (offsets[queueId] < queue.getMaxOffsetInQueue()) {
+                    offsets[queueId] = readBatch(store, queueId, offsets[queueId], isWhole, clock);
+                    isOver = false;
                 }
-                if (read == 0) {
-                    throw new IllegalStateException("stuck at " + offset + ": " + result.getStatus());
-                }
-                clock.operations.add(read);
-                offset = result.getNextBeginOffset();
-            } finally {
-                result.release();
             }
+        }
+    }
+
+    private static long readBatch(DefaultMessageStore store, int queueId, long offset, boolean isWhole, Clock clock) {
+        GetMessageResult result = store.getMessage("bench", TOPIC, queueId, offset, PULL_MAX, null);
+        try {
+            int read = 0;
+            for (ByteBuffer record : result.getMessageBufferList()) {
+                MessageExt message = MessageDecoder.decode(record, isWhole, false);
+                if (isWhole ? message.getBody().length > 0 : message.getStoreTimestamp() > 0) {
+                    read++;
+                }
+            }
+            if (read == 0) {
+                throw new IllegalStateException("stuck at " + offset + ": " + result.getStatus());
+            }
+            clock.operations.add(read);
+            return result.getNextBeginOffset();
+        } finally {
+            result.release();
         }
     }
 

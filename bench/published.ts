@@ -1,0 +1,48 @@
+/** What the published run measures: both sides of every target, and some whom people ask about. The rest is for a run without a bound on its time. */
+import type { Case, Entry } from './support/case.ts'
+import { placesOf, TARGETS } from './targets.ts'
+import { CASES } from './workloads/all.ts'
+import * as at from './workloads/entries.ts'
+import { w1Awaited, w1Outstanding, w1Put } from './workloads/w1-append.ts'
+import { W3 } from './workloads/w3-read.ts'
+import { W5 } from './workloads/w5-open.ts'
+import { W8 } from './workloads/w8-select.ts'
+import { w9 } from './workloads/w9-memory.ts'
+
+/** Twice ten seconds of each rate, the contestants in turn; a minute or two where a case is about a long time. */
+export const PUBLISHED = { seconds: 10, warmUpSeconds: 2, rounds: 2, longSecondsMax: 120, minutes: 24 } as const
+
+/** A contestant takes so long beside its measurement: starting, filling a store, what it leaves to be written. */
+const BESIDE_SECONDS = 3
+
+/** One case, and who is measured in it. */
+export type Chosen = { readonly one: Case; readonly entries: readonly Entry[] }
+
+const LEFT_OUT: ReadonlySet<string> = new Set([
+  w1Put(10_240),
+  w1Outstanding(10_240),
+  ...[100, 1024, 10_240].map(w1Awaited),
+  w9('growth in 10 minutes'),
+])
+const LISTED_BESIDE = [
+  ...[100, 1024].map(size => ({ caseId: w1Outstanding(size), entry: at.LMDB_256 })),
+  ...[at.REDIS, at.NATS, at.ROCKETMQ_4].map(entry => ({ caseId: w1Outstanding(1024), entry })),
+  ...[...W3, ...W5, ...W8].flatMap(({ id, entries }) => entries.map(({ name }) => ({ caseId: id, entry: name }))),
+  { caseId: w9('group'), entry: at.OURS },
+]
+
+/** The cases and contestants of the published run. */
+export function publishedCases(): Chosen[] {
+  const places = [...placesOf(TARGETS), ...LISTED_BESIDE].filter(({ caseId }) => !LEFT_OUT.has(caseId))
+  return CASES.flatMap(one => {
+    const entries = one.entries.filter(({ name }) =>
+      places.some(({ caseId, entry }) => caseId === one.id && entry === name),
+    )
+    return entries.length === 0 ? [] : [{ one, entries }]
+  })
+}
+
+/** Seconds that measuring these once takes, more or less. */
+export function secondsFor(contestants: number, seconds: number, warmUpSeconds: number): number {
+  return contestants * (seconds + warmUpSeconds + BESIDE_SECONDS)
+}
