@@ -9,7 +9,7 @@ export default defineConfig({
     // Also on two cores: the simulated power cuts compute while others wait for processes and devices.
     maxWorkers: 2,
     testTimeout: 30_000,
-    hookTimeout: 30_000,
+    hookTimeout: 120_000,
     reporters: ['default', new TotalsReporter()],
   },
 })
