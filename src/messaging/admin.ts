@@ -16,6 +16,7 @@ import { saveForSnapshot } from './engine.ts'
 import { lagOf } from './health-watch.ts'
 import { checkGroupName, checkUserTopic, invalid, isGroupTopic, isSystemGroup, isSystemTopic } from './limits.ts'
 import { MessageView } from './message-view.ts'
+import { checkOptionNames } from './option-names.ts'
 import { ParkedRetries } from './parked-retries.ts'
 import type { PurgeResult } from './purged.ts'
 import { messagesIn } from './purged.ts'
@@ -50,6 +51,8 @@ export type Health = {
   /** Sentences for people. */
   readonly findings: readonly string[]
 }
+
+const LETTER_OPTIONS = ['max', 'filter', 'signal']
 
 /** Administration of one queue object. */
 export class Admin {
@@ -88,7 +91,9 @@ export class Admin {
   }
 
   /** By name; the system's own, and groups' retry and dead-letter topics, where `system` asks for them. */
-  async topics({ system = false }: { readonly system?: boolean } = {}): Promise<TopicConfig[]> {
+  async topics(options: { readonly system?: boolean } = {}): Promise<TopicConfig[]> {
+    checkOptionNames('topics', options, ['system'])
+    const { system = false } = options
     const all = this.#engine.topics.all()
     return system ? all : all.filter(({ topic }) => !isSystemTopic(topic) && !isGroupTopic(topic))
   }
@@ -107,7 +112,9 @@ export class Admin {
    * Empties a topic, or one queue of it: every group skips what it holds now, and groups that come later begin behind it, whatever
    * their `startFrom`. The messages stay in the log until retention takes them. On the device when it resolves. @throws TOPIC_NOT_FOUND
    */
-  async purge({ topic, queueId }: PurgeRequest): Promise<PurgeResult> {
+  async purge(request: PurgeRequest): Promise<PurgeResult> {
+    checkOptionNames('purge', request, ['topic', 'queueId'])
+    const { topic, queueId } = request
     this.#topic(topic)
     return await this.#engine.delivery.purge(this.#context(), { topic, queueId })
   }
@@ -143,6 +150,7 @@ export class Admin {
     readonly queueId?: number | undefined
     readonly to: OffsetTarget
   }): Promise<ResetOffsetResult> {
+    checkOptionNames('resetOffset', request, ['group', 'topic', 'queueId', 'to'])
     const { group, topic, queueId, to } = request
     checkGroupName(group)
     this.#topic(topic)
@@ -154,7 +162,9 @@ export class Admin {
    * Resolves when the group has done everything there is: nothing unconsumed, nothing in hand, and no failed message that waits to be
    * tried again. Delayed messages count once their time has come. @throws GROUP_NOT_FOUND, AbortError, STORE_CLOSED
    */
-  async waitUntilEmpty(group: string, { signal }: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
+  async waitUntilEmpty(group: string, options: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
+    checkOptionNames('waitUntilEmpty', options, ['signal'])
+    const { signal } = options
     this.#group(group)
     const { closing, offsets, levels, timers } = this.#engine
     const either = signal === undefined ? closing.signal : AbortSignal.any([signal, closing.signal])
@@ -172,19 +182,23 @@ export class Admin {
   /** The group's dead letters that were not sent back, the oldest first, with the topic they were sent to. */
   async deadLetters(group: string, which: DeadLetterFilter = {}): Promise<MessageView[]> {
     checkGroupName(group)
+    checkOptionNames('deadLetters', which, LETTER_OPTIONS)
     return await listDeadLetters(this.#deadLetterParts(), group, which)
   }
 
   /** Sends dead letters back to their group alone, as if they had never been tried. In the page cache when it resolves. */
   async redrive({ group, ...which }: DeadLetterFilter & { readonly group: string }): Promise<RedriveResult> {
     checkGroupName(group)
+    checkOptionNames('redrive', which, LETTER_OPTIONS)
     return await redriveDeadLetters(this.#deadLetterParts(), group, which)
   }
 
   // ---- single messages ---------------------------------------------------------------------------------------------
 
   /** Messages with this key, newest first. */
-  async queryByKey(topic: string, key: string, { from, to, max }: QueryOptions = {}): Promise<MessageView[]> {
+  async queryByKey(topic: string, key: string, options: QueryOptions = {}): Promise<MessageView[]> {
+    checkOptionNames('queryByKey', options, ['from', 'to', 'max'])
+    const { from, to, max } = options
     const found = await this.#store.queryByKey(topic, key, {
       ...(from === undefined ? {} : { from: Number(from) }),
       ...(to === undefined ? {} : { to: Number(to) }),
@@ -205,6 +219,7 @@ export class Admin {
     readonly queueId: number
     readonly queueOffset: number
   }): Promise<MessageView | undefined> {
+    checkOptionNames('peek', at, ['topic', 'queueId', 'queueOffset'])
     const { messages } = await this.#store.read({ ...at, maxMessages: 1 })
     const message = messages.find(({ queueOffset }) => queueOffset === at.queueOffset)
     return message === undefined ? undefined : new MessageView(message)

@@ -109,7 +109,7 @@ export type SimpleConsumerOptions = GroupConsumerOptions & {
 }
 
 /** Options of `mq.pullConsumer`. */
-export type PullConsumerOptions = AssignmentOptions & {
+export type PullConsumerOptions = Pick<AssignmentOptions, 'assignment'> & {
   readonly consumerGroup: string
   readonly startFrom?: 'first' | 'last' | Date | number
   readonly instanceName?: string | undefined

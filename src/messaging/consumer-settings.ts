@@ -14,6 +14,7 @@ import type {
   Subscriptions,
 } from './consumer-options.ts'
 import type { ConsumerRegistration, RetryPolicy, StartFrom, SubscriptionEntry } from './core-types.ts'
+import { isDeduped } from './dedupe.ts'
 import { checkGroupName } from './limits.ts'
 import type { SubscriptionExpression } from './subscription-expression.ts'
 import { compileSubscription } from './subscription-expression.ts'
@@ -125,14 +126,14 @@ export const SIMPLE_SETTINGS: SimpleTable = {
   ),
 }
 
-type PullTable = Omit<GroupTable, 'maxAttempts' | 'retryBackoff'> & {
+type PullTable = Omit<GroupTable, 'maxAttempts' | 'retryBackoff' | 'drainTimeout'> & {
   readonly autoCommit: Setting<boolean | undefined>
   readonly autoCommitMs: Setting<number | undefined>
 }
 
 /** Options of `mq.pullConsumer`. */
 export const PULL_SETTINGS: PullTable = {
-  ...ASSIGNMENT_SETTINGS,
+  assignment: ASSIGNMENT_SETTINGS.assignment,
   consumerGroup: GROUP_SETTINGS.consumerGroup,
   subscriptions: GROUP_SETTINGS.subscriptions,
   startFrom: GROUP_SETTINGS.startFrom,
@@ -159,10 +160,15 @@ export function resolvePush(options: PushConsumerOptions): PushSettings {
   if (settings.autoCommit === false && settings.orderly !== true) {
     throw invalid('autoCommit', 'only a queue handled in order can be committed by hand', 'Pass orderly: true as well.')
   }
+  if (!settings.autoCommit && isDeduped(settings.messageListener)) {
+    const hint = 'Leave autoCommit out: dedupe notes a message as done when its handler has returned.'
+    throw invalid('autoCommit', 'what a deduped handler has done cannot be rolled back', hint)
+  }
   if (settings.orderly !== false && settings.mode === 'broadcasting') {
     throw invalid('orderly', 'broadcasting has no orderly delivery', "Leave `orderly` out, or use mode: 'clustering'.")
   }
   checkOrderlyChoice(settings)
+  checkUnordered(settings, options)
   // A generated name has no place to resume from: it would get everything again at every start.
   const isNew = settings.mode === 'broadcasting' && settings.instanceName === undefined
   return isNew && options.startFrom === undefined ? { ...settings, startFrom: 'last' } : settings
@@ -173,6 +179,7 @@ export function resolveSimple(options: SimpleConsumerOptions): SimpleSettings {
   const settings = resolveSettings(SIMPLE_SETTINGS, options, 'simpleConsumer')
   checkGroup(settings)
   checkOrderlyChoice(settings)
+  checkUnordered(settings, options)
   return settings
 }
 
@@ -245,7 +252,7 @@ export function startOf(from: 'first' | 'last' | Date | number): StartFrom {
 }
 
 function groupRegistration(
-  settings: Settings<Omit<GroupTable, 'maxAttempts' | 'retryBackoff'>>,
+  settings: Settings<Omit<GroupTable, 'maxAttempts' | 'retryBackoff' | 'drainTimeout'>> & { drainTimeout?: number },
 ): Omit<
   ConsumerRegistration,
   'kind' | 'model' | 'order' | 'concurrency' | 'retry' | 'onExhausted' | 'maxReconsumeTimes'
@@ -258,7 +265,8 @@ function groupRegistration(
     startFrom: startOf(startFrom),
     onSubscriptionMismatch,
     topicSets,
-    ...assignmentRegistration(settings),
+    // A pull consumer's caller has what was polled, and nobody can ask him for it.
+    ...assignmentRegistration({ assignment: settings.assignment, drainTimeout: settings.drainTimeout ?? 0 }),
     isNamed,
   }
 }
@@ -315,6 +323,21 @@ function checkOrderlyChoice({ orderly, onExhausted }: Pick<PushSettings, 'orderl
     'an orderly consumer has to choose what becomes of a message whose attempts are used up',
     "Pass onExhausted: 'dlq' (go on without it) or 'block' (wait for it, for ever).",
   )
+}
+
+/** What only ordered delivery has must not be asked for in vain. */
+function checkUnordered(
+  { orderly }: Pick<PushSettings, 'orderly'>,
+  { onExhausted, assignment, drainTimeout }: Pick<PushConsumerOptions, 'onExhausted' | 'assignment' | 'drainTimeout'>,
+): void {
+  if (orderly === false && onExhausted === 'block') {
+    const problem = 'a message that is not in any order has nothing to block'
+    throw invalid('onExhausted', problem, "Leave onExhausted out, or pass orderly: true or 'group'.")
+  }
+  if (orderly === true) return
+  const name = assignment === undefined ? 'drainTimeout' : 'assignment'
+  if (assignment === undefined && drainTimeout === undefined) return
+  throw invalid(name, 'messages are shared out one by one here: queues have no owners', 'Pass orderly: true as well.')
 }
 
 function pairsOf(subscriptions: Subscriptions): (readonly [string, SubscriptionExpression])[] {

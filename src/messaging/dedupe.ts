@@ -79,13 +79,17 @@ export const DEDUPE_SETTINGS: DedupeTable = {
   clock: custom<Clock>('time', systemClock, () => undefined),
 }
 
-/** Keys that are running, by store, with the time their lease is over. */
-const running = new WeakMap<DedupeStore, Map<string, number>>()
+/** A handler that runs: when another may begin beside it, by the monotonic clock, and what settles when it has ended. */
+type Run = { readonly leaseEndMs: number; readonly ended: Promise<void> }
+
+/** Keys that are running, by store. */
+const running = new WeakMap<DedupeStore, Map<string, Run>>()
+const dedupedHandlers = new WeakSet<MessageHandler>()
 
 /**
- * A message handler that calls `handler` for each key once: what is done is acknowledged without it. A key that is running is tried
- * again when its lease is over. What throws, or says so, is not done, and comes again as ever.
- * @throws INVALID_ARGUMENT
+ * A message handler that calls `handler` for each key once: what is done is acknowledged without it. While a key is running, another
+ * message with it waits, and is acknowledged where that ended well. What throws, or says so, is not done, and comes again as ever.
+ * Not for `autoCommit: false`, where a handler that has returned may be rolled back. @throws INVALID_ARGUMENT
  */
 export function dedupe(handler: DedupeHandler, options: DedupeOptions): MessageHandler {
   const settings = resolveSettings(DEDUPE_SETTINGS, options, 'dedupe')
@@ -96,27 +100,40 @@ export function dedupe(handler: DedupeHandler, options: DedupeOptions): MessageH
       details: { option: 'store' },
     })
   }
-  const leases = running.get(store) ?? new Map<string, number>()
-  running.set(store, leases)
-  return (message, context) => handleOnce({ handler, settings, store, leases }, message, context)
+  const runs = running.get(store) ?? new Map<string, Run>()
+  running.set(store, runs)
+  const deduped: MessageHandler = (message, context) => handleOnce({ handler, settings, store, runs }, message, context)
+  dedupedHandlers.add(deduped)
+  return deduped
+}
+
+/** Whether a listener is what {@link dedupe} answered. */
+export function isDeduped(listener: unknown): boolean {
+  return typeof listener === 'function' && dedupedHandlers.has(listener as MessageHandler)
 }
 
 type Parts = {
   readonly handler: DedupeHandler
   readonly settings: Settings<DedupeTable>
   readonly store: DedupeStore
-  readonly leases: Map<string, number>
+  readonly runs: Map<string, Run>
 }
 
 async function handleOnce(parts: Parts, message: MessageView, { signal }: ListenerContext): Promise<HandlerResult> {
-  const { handler, settings, store, leases } = parts
+  const { handler, settings, store, runs } = parts
   const { clock, leaseMs, ttlMs } = settings
   const key = keyOf(settings.key, message)
-  const leaseEndMs = leases.get(key)
-  const waitMs = leaseEndMs === undefined ? 0 : leaseEndMs - clock.monotonicMs()
-  if (waitMs > 0) return { retryAfter: waitMs }
-  const ownEndMs = clock.monotonicMs() + leaseMs
-  leases.set(key, ownEndMs)
+  for (let before = runs.get(key); before !== undefined; before = runs.get(key)) {
+    const waitMs = before.leaseEndMs - clock.monotonicMs()
+    if (waitMs <= 0) break
+    await endOrLease(before, waitMs, clock, signal)
+  }
+  let end = (): void => undefined
+  const ended = new Promise<void>(resolve => {
+    end = resolve
+  })
+  const run: Run = { leaseEndMs: clock.monotonicMs() + leaseMs, ended }
+  runs.set(key, run)
   try {
     if (await store.has(key, clock.nowMs())) return undefined
     const context = new OnceContext(key, signal, settings, store)
@@ -127,7 +144,22 @@ async function handleOnce(parts: Parts, message: MessageView, { signal }: Listen
     return result
   } finally {
     // Another attempt may have begun after this one's lease.
-    if (leases.get(key) === ownEndMs) leases.delete(key)
+    if (runs.get(key) === run) runs.delete(key)
+    end()
+  }
+}
+
+/** Waits until a run has ended or its lease is over. Rejects where the message that waits is taken away meanwhile. */
+async function endOrLease({ ended }: Run, waitMs: number, clock: Clock, signal: AbortSignal): Promise<void> {
+  const stop = new AbortController()
+  const either = AbortSignal.any([signal, stop.signal])
+  const lease = clock.sleep(waitMs, { signal: either, background: true })
+  // Where the run ends first, nobody is told how the wait for its lease ended.
+  void Promise.allSettled([lease])
+  try {
+    await Promise.race([ended, lease])
+  } finally {
+    stop.abort()
   }
 }
 

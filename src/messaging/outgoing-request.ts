@@ -12,6 +12,7 @@ import type { Durability } from '../store/message-store.ts'
 import type { BodyCompressor } from './body-compressor.ts'
 import type { AppendRequest } from './core-types.ts'
 import { invalid } from './limits.ts'
+import { checkOptionNames } from './option-names.ts'
 import type { Message } from './outgoing-message.ts'
 import { bodyOf, delayOf, propertiesOf } from './outgoing-message.ts'
 import type { MessageKind, ProducingCore } from './producing-core.ts'
@@ -33,6 +34,8 @@ export type SendOptions = {
   /** The message's id, where it may have been sent before: `mq.newMessageId()`. Default: a new one. */
   readonly messageId?: string | undefined
 }
+
+const SEND_OPTIONS = ['durability', 'signal', 'queueId', 'selectQueue', 'checkImmunityMs', 'messageId']
 
 /** A producer's settings, as far as requests need them. */
 export type OutgoingRequestsParts = {
@@ -61,6 +64,7 @@ export class OutgoingRequests {
     if (typeof message !== 'object' || message === null) {
       throw invalid('message', 'a message must be an object', 'Pass { topic, body }.', 'object', typeof message)
     }
+    checkOptionNames('send', options, SEND_OPTIONS)
     const { core, ids, allowEmptyBody, compressor, durability } = this.#parts
     const topic = core.route(message.topic)
     const raw = bodyOf(message, allowEmptyBody)

@@ -14,6 +14,7 @@ import { queueKey } from './group-offsets.ts'
 import { checkTopicName, isGroupTopic } from './limits.ts'
 import type { MessageView } from './message-view.ts'
 import { viewOf } from './message-view.ts'
+import { checkOptionNames } from './option-names.ts'
 
 const POLL_MESSAGES = 10
 const POLL_MESSAGES_MAX = 10_000
@@ -189,6 +190,7 @@ export class PullConsumer {
    * @throws INVALID_ARGUMENT, STORE_CLOSED, SUBSCRIPTION_MISMATCH once another subscription is the group's, AbortError
    */
   async poll(options: PollOptions = {}): Promise<MessageView[]> {
+    checkOptionNames('poll', options, ['maxMessageNum', 'timeout', 'signal'])
     const { maxMessageNum = POLL_MESSAGES, timeout = POLL_TIMEOUT_MS, signal } = options
     checkPoll(maxMessageNum, timeout)
     this.#checkOpen()

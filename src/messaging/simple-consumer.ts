@@ -10,6 +10,7 @@ import type { SimpleSettings } from './consumer-settings.ts'
 import { resolveSimple, simpleRegistration } from './consumer-settings.ts'
 import type { ClientContext, Outcome, ReceivedBatch, ReceivedMessage, SettleStatus } from './core-types.ts'
 import { MessageView, receivedRecord } from './message-view.ts'
+import { checkOptionNames } from './option-names.ts'
 import { parseReceipt, receiptOf } from './receipt-handle.ts'
 import { retryTopicOf } from './retry-copy.ts'
 
@@ -120,8 +121,10 @@ export class SimpleConsumer {
   async receive(
     maxMessageNum: number = RECEIVE_MESSAGES,
     invisibleDuration: number = INVISIBLE_MS,
-    { signal, autoRenew = this.#settings.autoRenew, attemptId }: ReceiveOptions = {},
+    options: ReceiveOptions = {},
   ): Promise<SimpleMessageView[]> {
+    checkOptionNames('receive', options, ['signal', 'autoRenew', 'attemptId'])
+    const { signal, autoRenew = this.#settings.autoRenew, attemptId } = options
     checkRange('maxMessageNum', maxMessageNum, 1, RECEIVE_MESSAGES_MAX)
     checkRange('invisibleDuration', invisibleDuration, INVISIBLE_MS_MIN, INVISIBLE_MS_MAX)
     checkAttemptId(attemptId)
@@ -154,7 +157,9 @@ export class SimpleConsumer {
   }
 
   /** Gives it back: somebody gets it again, after `delay` milliseconds, as another attempt. @throws INVALID_RECEIPT_HANDLE */
-  async nack(message: Receipted, { delay = 0 }: NackOptions = {}): Promise<void> {
+  async nack(message: Receipted, options: NackOptions = {}): Promise<void> {
+    checkOptionNames('nack', options, ['delay'])
+    const { delay = 0 } = options
     checkRange('delay', delay, 0, INVISIBLE_MS_MAX)
     if (delay > 0) await this.#changeInvisible(message, delay)
     else await this.#settle(message, { kind: 'retry', afterMs: 0 })

@@ -1,7 +1,7 @@
 /**
  * Tail: follows a topic from some place on, without a group and without a trace. Reads only when asked for the next message.
  */
-import { abortError, PocketMQError } from '../base/errors.ts'
+import { abortError } from '../base/errors.ts'
 import type { MessageStore } from '../store/message-store.ts'
 import type { TailOptions } from './consumer-options.ts'
 import { entryOf, startOf } from './consumer-settings.ts'
@@ -10,6 +10,7 @@ import type { DeliveryCore } from './delivery-core.ts'
 import { checkTopicName } from './limits.ts'
 import type { MessageView } from './message-view.ts'
 import { viewOf } from './message-view.ts'
+import { checkOptionNames } from './option-names.ts'
 import { QueueIds } from './queue-ids.ts'
 import type { Topics } from './topics.ts'
 
@@ -21,12 +22,13 @@ export type TailParts = {
 }
 
 const BATCH_MESSAGES = 64
+const OPTIONS = ['from', 'expression', 'queueId', 'signal']
 const NOBODY: ClientContext = { clientId: 'tail' }
 
 /** The messages of a topic, in order within each queue, for ever. Ends with AbortError when the signal aborts, and when the queue closes. */
 export async function* tail(parts: TailParts, topic: string, options: TailOptions = {}): AsyncGenerator<MessageView> {
   checkTopicName(topic)
-  checkOptions(options)
+  checkOptionNames('tail', options, OPTIONS)
   const { signal, queueId, expression } = options
   const from = startOf(options.from ?? 'last')
   const filter = expression === undefined ? undefined : entryOf(expression)
@@ -73,14 +75,4 @@ async function addQueues(
     }
     next.set(queueId, start)
   }
-}
-
-function checkOptions(options: TailOptions): void {
-  const known = ['from', 'expression', 'queueId', 'signal']
-  const unknown = Object.keys(options).find(name => !known.includes(name))
-  if (unknown === undefined) return
-  throw new PocketMQError('INVALID_ARGUMENT', `tail has no option '${unknown}'`, {
-    hint: `Known options: ${known.join(', ')}.`,
-    details: { option: unknown },
-  })
 }

@@ -9,6 +9,7 @@ import type { TopicConfig as StoredTopic } from '../codec/topics-json.ts'
 import { decodeTopics, encodeTopics, PERM_READ, PERM_WRITE, topicConfig } from '../codec/topics-json.ts'
 import type { MessageStore } from '../store/message-store.ts'
 import { checkTopicName, checkUserTopic, invalid, isGroupTopic, isSystemTopic } from './limits.ts'
+import { checkOptionNames } from './option-names.ts'
 import type { GroupQueueChoice } from './queue-choice.ts'
 import { QUEUE_CHOICES } from './queue-choice.ts'
 
@@ -60,6 +61,7 @@ export const HALF_TOPIC = 'RMQ_SYS_TRANS_HALF_TOPIC'
 export const OP_TOPIC = 'RMQ_SYS_TRANS_OP_HALF_TOPIC'
 export const GIVE_UP_TOPIC = 'TRANS_CHECK_MAX_TIME_TOPIC'
 
+const TOPIC_OPTIONS = ['topic', 'queues', 'type', 'perm', 'order', 'queueChoice']
 const TOPICS_FILE = 'config/topics.json'
 const TYPE_ATTRIBUTE = 'message.type'
 const QUEUE_TYPE_ATTRIBUTE = 'queue.type'
@@ -145,6 +147,7 @@ export class Topics {
 
   /** In `topics.json`, durably, when it resolves. @throws INVALID_ARGUMENT, TOPIC_EXISTS where it exists with other settings */
   async create(options: CreateTopicOptions): Promise<TopicConfig> {
+    checkOptionNames('createTopic', options, TOPIC_OPTIONS)
     checkUserTopic(options.topic)
     const created = changed(newTopic(options.topic, options.queues ?? this.#options.topicQueues, 'MIXED'), options)
     const known = this.#entries.get(options.topic)
@@ -162,6 +165,7 @@ export class Topics {
 
   /** In `topics.json`, durably, when it resolves. @throws INVALID_ARGUMENT, TOPIC_NOT_FOUND */
   async update(options: UpdateTopicOptions): Promise<TopicConfig> {
+    checkOptionNames('updateTopic', options, [...TOPIC_OPTIONS, 'force'])
     checkTopicName(options.topic)
     const known = this.#entries.get(options.topic)
     if (known === undefined) throw topicNotFound(options.topic)

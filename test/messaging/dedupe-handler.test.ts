@@ -105,6 +105,38 @@ describe('a deduped handler', () => {
     expect(started).toEqual([0, 60_000])
   })
 
+  test('is not called for a message whose key is running: that waits for the first, and costs no attempt', async () => {
+    const { mq, clock } = await openQueue()
+    const events: string[] = []
+    const handler = dedupe(
+      async message => {
+        events.push(`begins ${message.deliveryAttempt}`)
+        await clock.sleep(5000)
+        if (events.length === 1) throw new Error('the first time fails')
+        events.push('done')
+      },
+      { store: memory(), clock },
+    )
+    await mq.pushConsumer({ ...BILLING, messageListener: handler })
+    await send(mq, 'a', 2)
+    await clock.advance(5000)
+    await settled()
+    expect(events).toEqual(['begins 1', 'begins 1'])
+    await clock.advance(5000)
+    await settled()
+    expect(events).toEqual(['begins 1', 'begins 1', 'done'])
+    await clock.advance(60_000)
+    await mq.admin.waitUntilEmpty('billing')
+    expect(events).toHaveLength(3)
+  })
+
+  test('is refused where handlers that have returned may be rolled back', async () => {
+    const { mq, clock } = await openQueue()
+    const messageListener = dedupe(() => undefined, { store: memory(), clock })
+    const manual = { ...BILLING, messageListener, orderly: true, onExhausted: 'block', autoCommit: false } as const
+    await expect(mq.pushConsumer(manual)).rejects.toEqual(invalid)
+  })
+
   test('takes the key it is told, and forgets it after its time', async () => {
     const { mq, clock } = await openQueue()
     const seen: string[] = []

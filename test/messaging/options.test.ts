@@ -1,0 +1,82 @@
+/** Every option that is accepted acts; one that would not is refused, with a hint. */
+import { describe, expect, test } from 'vitest'
+import { openQueue } from './queue-on-disk.ts'
+
+const BILLING = { consumerGroup: 'billing', subscriptions: { orders: '*' } }
+
+function refused(option: string): unknown {
+  return expect.objectContaining({
+    code: 'POCKETMQ_INVALID_ARGUMENT',
+    hint: expect.stringMatching(/./),
+    details: expect.objectContaining({ option }),
+  })
+}
+
+describe('an option with a misspelt name is refused', () => {
+  const message = { topic: 'orders', body: 'x' }
+
+  test('by send, sendBatch and sendOneway, and nothing is stored', async () => {
+    const { mq } = await openQueue()
+    const producer = mq.producer()
+    const typo = { durabilty: 'disk' } as object
+    await expect(producer.send(message, typo)).rejects.toEqual(refused('durabilty'))
+    await expect(producer.sendBatch([message], typo)).rejects.toEqual(refused('durabilty'))
+    expect(() => producer.sendOneway(message, typo)).toThrowError(refused('durabilty') as Error)
+    expect(mq.store.queues().filter(({ topic }) => topic === 'orders')).toEqual([])
+  })
+
+  test('by administration, which would do more than it was asked for', async () => {
+    const { mq } = await openQueue()
+    const { admin } = mq
+    await admin.createTopic({ topic: 'orders', queues: 2 })
+    const consumer = await mq.simpleConsumer(BILLING)
+    await consumer.close()
+    const calls: readonly (readonly [string, Promise<unknown>])[] = [
+      ['queue', admin.purge({ topic: 'orders', queue: 1 } as never)],
+      ['queue', admin.resetOffset({ group: 'billing', topic: 'orders', queue: 1, to: 'last' } as never)],
+      ['limit', admin.redrive({ group: 'billing', limit: 1 } as never)],
+      ['limit', admin.deadLetters('billing', { limit: 1 } as never)],
+      ['limit', admin.queryByKey('orders', 'k', { limit: 1 } as never)],
+      ['offset', admin.peek({ topic: 'orders', queueId: 0, offset: 1 } as never)],
+      ['timeout', admin.waitUntilEmpty('billing', { timeout: 1 } as never)],
+      ['queueNums', admin.createTopic({ topic: 'news', queueNums: 8 } as never)],
+      ['queueNums', admin.updateTopic({ topic: 'orders', queueNums: 8 } as never)],
+    ]
+    for (const [option, call] of calls) await expect(call).rejects.toEqual(refused(option))
+  })
+
+  test('by receive, nack, poll and tail', async () => {
+    const { mq } = await openQueue()
+    await mq.producer().send(message)
+    const simple = await mq.simpleConsumer({ ...BILLING, awaitDuration: 0 })
+    await expect(simple.receive(1, 1000, { timeout: 1 } as never)).rejects.toEqual(refused('timeout'))
+    const [received] = await simple.receive(1)
+    await expect(received?.nack({ delayMs: 1000 } as never)).rejects.toEqual(refused('delayMs'))
+    const pull = await mq.pullConsumer({ consumerGroup: 'replay' })
+    await expect(pull.poll({ max: 1 } as never)).rejects.toEqual(refused('max'))
+    await expect(mq.tail('orders', { start: 'first' } as never).next()).rejects.toEqual(refused('start'))
+  })
+})
+
+describe('an option that means nothing for its consumer is refused', () => {
+  const messageListener = (): void => undefined
+
+  test.each([
+    ['onExhausted', { onExhausted: 'block' }],
+    ['assignment', { assignment: 'circle' }],
+    ['assignment', { orderly: 'group', onExhausted: 'dlq', assignment: { queues: [] } }],
+    ['drainTimeout', { drainTimeout: 1000 }],
+  ] as const)('%s of %j, for messages are shared out one by one', async (option, options) => {
+    const { mq } = await openQueue()
+    await expect(mq.pushConsumer({ ...BILLING, messageListener, ...options })).rejects.toEqual(refused(option))
+  })
+
+  test('onExhausted, assignment and drainTimeout of an unordered simple consumer, drainTimeout of a pull consumer', async () => {
+    const { mq } = await openQueue()
+    await expect(mq.simpleConsumer({ ...BILLING, onExhausted: 'block' })).rejects.toEqual(refused('onExhausted'))
+    await expect(mq.simpleConsumer({ ...BILLING, assignment: 'circle' })).rejects.toEqual(refused('assignment'))
+    await expect(mq.simpleConsumer({ ...BILLING, drainTimeout: 1 })).rejects.toEqual(refused('drainTimeout'))
+    const pull = { ...BILLING, drainTimeout: 1 } as never
+    await expect(mq.pullConsumer(pull)).rejects.toEqual(refused('drainTimeout'))
+  })
+})
