@@ -81,8 +81,8 @@ export class ConsumingSystem {
     const name = `${kind}-${this.#names++}`
     const { order } = this.model
     // Nothing is taken from a member before its time is over: the model knows no other end.
-    const drainTimeout = 2 * CONSUME_TIMEOUT_MS + 120_000
-    const common = { consumerGroup: GROUP, subscriptions: { orders: '*' }, maxAttempts: RETRIES_MAX, drainTimeout }
+    const drain = order === 'queue' ? { drainTimeout: 2 * CONSUME_TIMEOUT_MS + 120_000 } : {}
+    const common = { consumerGroup: GROUP, subscriptions: { orders: '*' }, maxAttempts: RETRIES_MAX, ...drain }
     if (kind === 'simple') {
       const consumer = await this.mq.simpleConsumer({ ...common, awaitDuration: 0 })
       this.members.push({ name, kind, consumer })
