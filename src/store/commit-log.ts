@@ -52,6 +52,8 @@ export class CommitLog {
   #next: NextSegment | undefined
   #preparing: Promise<void> | undefined
   #prepareFailure: unknown
+  /** What `room` had no room for last, until it has given room again. */
+  #refusedBytes = 0
   #hasNewNames = false
   #isClosing = false
 
@@ -152,8 +154,11 @@ export class CommitLog {
   room(bytes: number): number {
     const active = this.#active as MappedFile
     // A segment always ends in a filler of at least 8 bytes. RocketMQ: CommitLog.DefaultAppendMessageCallback.
-    if (bytes + FILLER_BYTES > active.lengthBytes - active.appended) return this.#roll(active) ? this.room(bytes) : -1
-    return active.reserve(bytes)
+    const isFull = bytes + FILLER_BYTES > active.lengthBytes - active.appended
+    if (isFull && this.#roll(active)) return this.room(bytes)
+    const at = isFull ? -1 : active.reserve(bytes)
+    this.#refusedBytes = at < 0 ? bytes : 0
+    return at
   }
 
   /** The first `bytes` of the room are now part of the log. */
@@ -161,8 +166,12 @@ export class CommitLog {
     ;(this.#active as MappedFile).append(bytes)
   }
 
-  /** Resolves when `room` can give so many bytes. Rejects with DISK_FULL or IO where that cannot be. */
-  async prepared(bytes: number): Promise<void> {
+  /**
+   * Resolves when `room` can give so many bytes, and what it refused last: whoever was refused may ask for less than he appends, and
+   * would be back at once. Rejects with DISK_FULL or IO where that cannot be.
+   */
+  async prepared(wantedBytes: number): Promise<void> {
+    const bytes = Math.max(wantedBytes, this.#refusedBytes)
     const active = this.#active as MappedFile
     const remaining = active.lengthBytes - active.appended
     if (bytes + FILLER_BYTES <= remaining) return await active.prepared(bytes)

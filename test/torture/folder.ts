@@ -84,6 +84,8 @@ export class TortureFolder {
    * @param said by the life that was cut off
    */
   async drainImage(dir: string, said: string): Promise<Ledger> {
+    // What it had said until then, kept to be looked at where something is found.
+    writeFileSync(join(this.#parts.outside, `${this.#lives}.cut`), said)
     const ledger = this.ledger.fork(said)
     ledger.cutPower()
     await this.#drain(ledger, 'power-cut', dir)

@@ -12,6 +12,8 @@ const LIVES = 3
 const FULL_PER_LIFE = 3
 const BETWEEN_MS_MAX = 150
 const FULL_MS_MAX = 200
+/** Long on any machine; and short enough that a process which goes on no more is found within a run. */
+const NOTICED_MS_MAX = 60_000
 
 /** Fills the device under a folder's processes. */
 export async function fullFolder({ home, seed, io, planted, tally, isOver }: FolderTorture): Promise<void> {
@@ -19,10 +21,10 @@ export async function fullFolder({ home, seed, io, planted, tally, isOver }: Fol
   const dir = join(device.folder, 'store')
   const folder = new TortureFolder({ dir, outside: join(home, 'outside'), seed, io, planted })
   const { random } = folder
-  for (let i = 0; i < LIVES && !isOver(); i++) {
+  for (let i = 0; i < LIVES && !isOver() && folder.ledger.findings.length === 0; i++) {
     const life = folder.begin({ isProducing: true, isConsuming: true })
     await life.says(/^O /m)
-    for (let j = 0; j < FULL_PER_LIFE && life.end === undefined; j++) {
+    for (let j = 0; j < FULL_PER_LIFE && life.end === undefined && folder.ledger.findings.length === 0; j++) {
       await life.lives(random.below(BETWEEN_MS_MAX))
       if (await fillFor(folder, life, device)) tally.count('full device')
     }
@@ -46,13 +48,13 @@ export async function fullFolder({ home, seed, io, planted, tally, isOver }: Fol
 async function fillFor(folder: TortureFolder, life: Life, device: FullDevice): Promise<boolean> {
   const beforeFull = life.said().length
   device.fill()
-  const isNoticed = await life.says(/^! \S+ DISK_FULL/m, beforeFull)
+  const isNoticed = await life.says(/^! \S+ DISK_FULL/m, beforeFull, NOTICED_MS_MAX)
   await life.lives(folder.random.below(FULL_MS_MAX))
   const whileFull = life.said().length
   device.free()
   if (life.end !== undefined) return false
   if (!isNoticed) folder.complain('nobody noticed that the device is full')
-  const goesOn = await life.says(/^\+ /m, whileFull)
+  const goesOn = await life.says(/^\+ /m, whileFull, NOTICED_MS_MAX)
   if (!goesOn && life.end === undefined) folder.complain('no message was stored after there was room again')
   return true
 }

@@ -1,4 +1,5 @@
 /** What a torture run counts, finds and prints. */
+import type { TextStream } from '../../src/surfaces/cli/output.ts'
 import { tableText } from '../../src/surfaces/cli/output.ts'
 import type { Ledger } from './ledger.ts'
 
@@ -18,6 +19,7 @@ export type TortureEvent = (typeof EVENTS)[number]
 
 /** Counts of a run. */
 export class Tally {
+  readonly #progress: TextStream | undefined
   readonly events: Record<TortureEvent, number>
   readonly skipped: string[] = []
   readonly findings: string[] = []
@@ -29,7 +31,8 @@ export class Tally {
   repeats = 0
   folders = 0
 
-  constructor() {
+  constructor(progress?: TextStream) {
+    this.#progress = progress
     this.events = Object.fromEntries(EVENTS.map(event => [event, 0])) as Record<TortureEvent, number>
   }
 
@@ -54,8 +57,11 @@ export class Tally {
     this.folders++
   }
 
+  /** Also said at once: a run may be ended before it prints its tables. */
   find(where: string, complaints: readonly string[]): void {
-    this.findings.push(...complaints.map(complaint => `${where}: ${complaint}`))
+    const findings = complaints.map(complaint => `${where}: ${complaint}`)
+    this.findings.push(...findings)
+    for (const finding of findings) this.#progress?.write(`FOUND ${finding}\n`)
   }
 
   get reorderings(): number {

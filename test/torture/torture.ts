@@ -51,13 +51,13 @@ export type TortureOptions = {
   /** Names of {@link TORTURES}. */
   readonly only: readonly string[]
   readonly planted?: Planted | undefined
-  /** Where progress goes, a line each second, if that is a terminal. */
+  /** Where findings go at once, and progress, a line each second, if that is a terminal. */
   readonly progress?: TextStream | undefined
 }
 
 /** Runs until the time is over; each folder is finished and checked whole. Ends early where something was found. */
 export async function torture(options: TortureOptions): Promise<{ tally: Tally; seconds: number }> {
-  const tally = new Tally()
+  const tally = new Tally(options.progress)
   const startedMs = Date.now()
   const elapsedSeconds = (): number => (Date.now() - startedMs) / 1000
   const isOver = (): boolean => elapsedSeconds() > options.seconds || tally.findings.length > 0
