@@ -90,6 +90,11 @@ type InBatches = {
 
 type PushOptions = {
   readonly mode?: 'clustering' | 'broadcasting'
+  /**
+   * With broadcasting: a message whose handler fails comes again to this instance, by `retryBackoff`, up to `maxAttempts` times. The wait
+   * is in memory: after a restart it comes at once. Without it such a message is dropped.
+   */
+  readonly retryLocal?: boolean
   readonly orderly?: boolean | 'group'
   readonly concurrency?: number
   readonly consumeTimeout?: number

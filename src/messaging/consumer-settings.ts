@@ -81,6 +81,7 @@ type PushTable = GroupTable & {
   readonly batchListener: Setting<BatchHandler | undefined>
   readonly batchSize: Setting<number | undefined>
   readonly mode: Setting<'clustering' | 'broadcasting'>
+  readonly retryLocal: Setting<boolean>
   readonly orderly: Setting<boolean | 'group'>
   readonly concurrency: Setting<number>
   readonly consumeTimeout: Setting<number>
@@ -95,6 +96,7 @@ export const PUSH_SETTINGS: PushTable = {
   batchListener: custom<BatchHandler | undefined>('handles several messages at once', undefined, checkFunction),
   batchSize: optionalWholeNumber('messages a batchListener gets at most', 1, BATCH_MESSAGES_MAX),
   mode: oneOf('share the messages out, or every instance gets all', 'clustering', ['clustering', 'broadcasting']),
+  retryLocal: flag('broadcasting: what fails comes again to the same instance', false),
   orderly: custom<boolean | 'group'>('one at a time per queue (true) or per message group', false, checkOrderly),
   concurrency: wholeNumber('messages handled at once', 10, 1, 10_000),
   consumeTimeout: wholeNumber('milliseconds a handler may take', 15 * MINUTE_MS, 1, 24 * HOUR_MS),
@@ -167,6 +169,13 @@ export function resolvePush(options: PushConsumerOptions): PushSettings {
   if (settings.orderly !== false && settings.mode === 'broadcasting') {
     throw invalid('orderly', 'broadcasting has no orderly delivery', "Leave `orderly` out, or use mode: 'clustering'.")
   }
+  if (settings.retryLocal && settings.mode === 'clustering') {
+    throw invalid(
+      'retryLocal',
+      'only broadcasting retries locally',
+      'Leave it out: what fails here is tried again anyway.',
+    )
+  }
   checkOrderlyChoice(settings)
   checkUnordered(settings, options)
   // A generated name has no place to resume from: it would get everything again at every start.
@@ -192,7 +201,7 @@ export function resolvePull(options: PullConsumerOptions): PullSettings {
 
 /** What a push consumer says when it joins. */
 export function pushRegistration(settings: PushSettings): ConsumerRegistration {
-  const { orderly, mode, concurrency } = settings
+  const { orderly, mode, concurrency, retryLocal: retriesLocally } = settings
   const order = orderly === 'group' ? 'group' : orderly ? 'queue' : 'none'
   return {
     ...groupRegistration(settings),
@@ -201,6 +210,7 @@ export function pushRegistration(settings: PushSettings): ConsumerRegistration {
     order,
     concurrency,
     ...failing(settings, order !== 'none'),
+    retriesLocally,
   }
 }
 

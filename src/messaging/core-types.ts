@@ -173,6 +173,8 @@ export type ConsumerRegistration = {
   readonly maxReconsumeTimes: number
   readonly retry: RetryPolicy
   readonly onExhausted: 'dlq' | 'block'
+  /** Broadcasting: what fails is tried again by the same instance, in memory; else it is dropped at once. */
+  readonly retriesLocally?: boolean
   readonly onSubscriptionMismatch: 'reject' | 'replace' | 'wait' | 'isolate'
   readonly topicSets: 'same' | 'independent'
   /** Who gets which queue, under ordered delivery of whole queues and for pull consumers that subscribe. */

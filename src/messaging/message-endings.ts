@@ -55,6 +55,7 @@ export class MessageEndings {
     } else if (outcome.kind === 'release') {
       this.#again(cursor, queueOffset, outcome.afterMs)
     } else if (model === 'broadcasting') {
+      if (outcome.kind === 'retry' && this.#failLocally(lease, queueOffset, outcome.afterMs)) return
       events.emit('broadcast-dropped', { ...this.#where(cursor), queueOffset })
       this.done(cursor, queueOffset)
     } else if (outcome.kind === 'dlq') {
@@ -103,6 +104,17 @@ export class MessageEndings {
     this.#again(cursor, queueOffset, waitMs)
   }
 
+  /** Broadcasting: the same instance has it again after a wait. False where that is not wanted, or its attempts are used up. */
+  #failLocally({ member, cursor }: Lease, queueOffset: number, afterMs: number | undefined): boolean {
+    const { maxReconsumeTimes, retry, retriesLocally = false } = member.registration
+    const failures = (cursor.failures.get(queueOffset) ?? 0) + 1
+    if (!retriesLocally || failures > maxReconsumeTimes) return false
+    cursor.failures.set(queueOffset, failures)
+    cursor.hold(queueOffset, nobodys(member, cursor, queueOffset))
+    this.#againAfter(cursor, queueOffset, afterMs ?? retryWaitMs(retry, failures))
+    return true
+  }
+
   /** A copy takes its place; until the copy is visible the message is nobody's and not done. */
   #copy(
     cursor: Cursor,
@@ -111,7 +123,7 @@ export class MessageEndings {
     maxReconsumeTimes: number,
     waitMs: number | undefined,
   ): Promise<Settled> {
-    const { group, settler, alarms } = this.#options
+    const { group, settler } = this.#options
     const { topic, queueId } = cursor
     const { epoch } = cursor.entry
     cursor.hold(queueOffset, nobodys(member, cursor, queueOffset))
@@ -124,14 +136,19 @@ export class MessageEndings {
         this.done(cursor, queueOffset)
         return
       }
-      alarms.in(IN_PLACE_MS_MAX, () => {
-        if (cursor.entry.epoch !== epoch || !cursor.inFlight.has(queueOffset)) return
-        this.#again(cursor, queueOffset)
-      })
+      this.#againAfter(cursor, queueOffset, IN_PLACE_MS_MAX)
     }
     // A rejection means that the store has closed: the message stays unfinished, and whoever settles it is told.
     void Promise.allSettled([copied]).then(([copy]) => (copy.status === 'fulfilled' ? over(copy.value) : undefined))
     return copied
+  }
+
+  /** What is nobody's meanwhile goes out again after a wait. */
+  #againAfter(cursor: Cursor, queueOffset: number, waitMs: number): void {
+    const { epoch } = cursor.entry
+    this.#options.alarms.in(waitMs, () => {
+      if (cursor.entry.epoch === epoch && cursor.inFlight.has(queueOffset)) this.#again(cursor, queueOffset)
+    })
   }
 
   /** It was worked on and is not done: later ones of its queue may go out. */
