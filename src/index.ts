@@ -23,7 +23,7 @@ export type {
 } from './messaging/consumer-options.ts'
 export { ConsumeResult } from './messaging/consumer-options.ts'
 export type { GroupProgress, GroupView, MemberView, QueueProgress, ResetOffsetResult } from './messaging/core-types.ts'
-export type { DeadLetterFilter, RedriveResult } from './messaging/dead-letters.ts'
+export type { DeadLetterFilter, RedriveOptions, RedriveResult } from './messaging/dead-letters.ts'
 export type { DedupeContext, DedupeHandler, DedupeOptions, DedupeStore } from './messaging/dedupe.ts'
 export { dedupe } from './messaging/dedupe.ts'
 export type { DedupeTableOptions } from './messaging/dedupe-table.ts'

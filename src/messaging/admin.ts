@@ -9,8 +9,8 @@ import type {
   ResetOffsetRequest,
   ResetOffsetResult,
 } from './core-types.ts'
-import type { DeadLetterFilter, RedriveResult } from './dead-letters.ts'
-import { listDeadLetters, redriveDeadLetters } from './dead-letters.ts'
+import type { DeadLetterFilter, RedriveOptions, RedriveResult } from './dead-letters.ts'
+import { deadLetterAge, listDeadLetters, redriveDeadLetters } from './dead-letters.ts'
 import type { Engine } from './engine.ts'
 import { saveForSnapshot } from './engine.ts'
 import { lagOf } from './health-watch.ts'
@@ -52,6 +52,7 @@ export type Health = {
   readonly findings: readonly string[]
 }
 
+const HOUR_MS = 3_600_000
 const LETTER_OPTIONS = ['max', 'filter', 'signal']
 
 /** Administration of one queue object. */
@@ -187,9 +188,9 @@ export class Admin {
   }
 
   /** Sends dead letters back to their group alone, as if they had never been tried. In the page cache when it resolves. */
-  async redrive({ group, ...which }: DeadLetterFilter & { readonly group: string }): Promise<RedriveResult> {
+  async redrive({ group, ...which }: RedriveOptions & { readonly group: string }): Promise<RedriveResult> {
     checkGroupName(group)
-    checkOptionNames('redrive', which, LETTER_OPTIONS)
+    checkOptionNames('redrive', which, [...LETTER_OPTIONS, 'rate'])
     return await redriveDeadLetters(this.#deadLetterParts(), group, which)
   }
 
@@ -259,6 +260,8 @@ export class Admin {
       const lag = this.#lagOf(group)
       if (members.length === 0 && lag > 0)
         findings.push(`group ${group} has ${lag} messages to consume and no live member`)
+      const dead = await deadLetterAge(this.#deadLetterParts(), group)
+      if (dead !== undefined) findings.push(deadFinding(group, dead))
     }
     for (const { topic } of await this.topics()) {
       const hasMessages = messagesIn(this.#store, this.#engine.offsets.entries, topic) > 0
@@ -328,6 +331,13 @@ export class Admin {
   #context(): { readonly clientId: string } {
     return { clientId: 'admin' }
   }
+}
+
+function deadFinding(
+  group: string,
+  { count, oldestMs }: { readonly count: number; readonly oldestMs: number },
+): string {
+  return `group ${group} has ${count} dead letters, the oldest for ${(oldestMs / HOUR_MS).toFixed(1)} hours`
 }
 
 function targetOf(to: OffsetTarget): ResetOffsetRequest['to'] {

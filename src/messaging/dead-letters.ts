@@ -15,6 +15,7 @@ import {
   PROPERTY_RETRY_TOPIC,
 } from '../codec/properties.ts'
 import type { MessageStore, PutRecord, StoredMessage } from '../store/message-store.ts'
+import { invalid } from './limits.ts'
 import { MessageView } from './message-view.ts'
 import type { OffsetTable } from './offset-table.ts'
 import { firstOffset } from './purged.ts'
@@ -29,6 +30,12 @@ export type DeadLetterFilter = {
   /** Only those for which it answers true. */
   readonly filter?: ((message: MessageView) => boolean) | undefined
   readonly signal?: AbortSignal | undefined
+}
+
+/** Which dead letters are sent back, and how fast. */
+export type RedriveOptions = DeadLetterFilter & {
+  /** At most so many a second. Default: as fast as the store takes them. */
+  readonly rate?: number | undefined
 }
 
 /** What a redrive did. */
@@ -92,10 +99,11 @@ export async function listDeadLetters(
 export async function redriveDeadLetters(
   parts: DeadLetterParts,
   group: string,
-  which: DeadLetterFilter = {},
+  which: RedriveOptions = {},
 ): Promise<RedriveResult> {
   const { store, topics, offsets } = parts
-  const { max = Number.POSITIVE_INFINITY, filter, signal } = which
+  const { max = Number.POSITIVE_INFINITY, filter, signal, rate } = which
+  const pauseMs = pauseOf(rate)
   const topic = deadLetterTopicOf(group)
   const first = store.queueRange(topic, 0)?.minQueueOffset ?? 0
   offsets.entries.obtain(REDRIVE_GROUP_PREFIX + group, topic, 0, () => first)
@@ -109,6 +117,7 @@ export async function redriveDeadLetters(
       left++
       continue
     }
+    if (redriven > 0 && pauseMs > 0) await store.clock.sleep(pauseMs, { signal })
     await store.admitted(message.sizeBytes, signal)
     store.put(redriveCopy(message, group))
     redriven++
@@ -117,6 +126,28 @@ export async function redriveDeadLetters(
   // What is dispatched is marked as sent back.
   await store.dispatched(store.watermarks.appended, signal)
   return { redriven, left }
+}
+
+/** How many there are, and since when the oldest. Undefined where there is none. */
+export async function deadLetterAge(
+  parts: DeadLetterParts,
+  group: string,
+): Promise<{ readonly count: number; readonly oldestMs: number } | undefined> {
+  const topic = deadLetterTopicOf(group)
+  const done = parts.offsets.entries.get(REDRIVE_GROUP_PREFIX + group, topic, 0)?.ranges
+  for await (const { storeTimestamp } of deadLettersOf(parts, group)) {
+    const first = Math.max(firstOffset(parts.store, parts.offsets.entries, topic, 0), done?.committed ?? 0)
+    const end = parts.store.queueRange(topic, 0)?.maxQueueOffset ?? 0
+    return { count: end - first - (done?.ackedAbove ?? 0), oldestMs: parts.store.clock.nowMs() - storeTimestamp }
+  }
+  return undefined
+}
+
+/** @throws INVALID_ARGUMENT */
+function pauseOf(rate: number | undefined): number {
+  if (rate === undefined) return 0
+  if (typeof rate === 'number' && rate > 0) return 1000 / rate
+  throw invalid('rate', `rate ${String(rate)} is no speed`, 'Pass messages a second, above 0.', 'above 0', String(rate))
 }
 
 function redriveCopy(message: StoredMessage, group: string): PutRecord {

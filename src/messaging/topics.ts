@@ -68,6 +68,8 @@ const QUEUE_TYPE_ATTRIBUTE = 'queue.type'
 /** Ours: a broker keeps attributes that it does not know. */
 const QUEUE_CHOICE_ATTRIBUTE = 'pmq.queue.choice'
 const QUEUES_MAX = 1024
+/** RocketMQ's documentation advises no more, though it takes 127. */
+const TOPIC_CHARS_ADVISED = 64
 /** How long topics that a send created wait for others before the file is written. */
 const SAVE_PAUSE_MS = 100
 
@@ -212,6 +214,10 @@ export class Topics {
   }
 
   #add(stored: StoredTopic): TopicConfig {
+    const { topicName: topic } = stored
+    if (!this.#entries.has(topic) && isUserTopic(topic) && topic.length > TOPIC_CHARS_ADVISED) {
+      this.#store.logger.warn({ topic }, `a topic name of ${topic.length} characters: RocketMQ advises 64 at the most`)
+    }
     const view = this.#set(stored)
     this.#changed()
     return view

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { MessagingEvents } from '../../src/messaging/events.ts'
 import type { MessageView } from '../../src/messaging/message-view.ts'
+import type { Bench } from './queue-on-disk.ts'
 import { bodiesOf, openQueue } from './queue-on-disk.ts'
 
 const coded = (name: string): unknown => expect.objectContaining({ code: `POCKETMQ_${name}` })
@@ -141,6 +142,46 @@ describe('dead letters', () => {
     await after.admin.waitUntilEmpty('g')
     await consumer.close()
     expect(seen.sort()).toEqual(['a 0 1', 'a 1 1', 'a 2 1', 'a 3 1'])
+  })
+})
+
+describe('dead letters that lie', () => {
+  async function withDeadLetters(count: number): Promise<Bench> {
+    const bench = await openQueue()
+    const { mq } = bench
+    const dead = { consumerGroup: 'g', subscriptions: { a: '*' }, messageListener: () => 'dlq' }
+    const consumer = await mq.pushConsumer(dead)
+    for (let i = 0; i < count; i++) await mq.producer().send({ topic: 'a', body: `${i}` })
+    await mq.admin.waitUntilEmpty('g')
+    await consumer.close()
+    return bench
+  }
+
+  test('are said in health, with how many and how old, until they are sent back or purged', async () => {
+    const { mq, clock } = await withDeadLetters(3)
+    await clock.advance(90 * 60_000)
+    expect((await mq.admin.health()).findings).toContain('group g has 3 dead letters, the oldest for 1.5 hours')
+    await mq.admin.redrive({ group: 'g', max: 1 })
+    expect((await mq.admin.health()).findings).toContain('group g has 2 dead letters, the oldest for 1.5 hours')
+    await mq.admin.purge({ topic: '%DLQ%g' })
+    expect((await mq.admin.health()).findings.join()).not.toContain('dead letters')
+    expect(await mq.admin.deadLetters('g')).toEqual([])
+  })
+
+  test('are sent back no faster than asked for', async () => {
+    const { mq, clock } = await withDeadLetters(3)
+    let isDone = false
+    const redriven = mq.admin.redrive({ group: 'g', rate: 10 }).then(result => {
+      isDone = true
+      return result
+    })
+    await clock.advance(199)
+    expect([isDone, mq.store.queueRange('%RETRY%g', 0)?.maxQueueOffset]).toEqual([false, 2])
+    await clock.advance(1)
+    expect(await redriven).toEqual({ redriven: 3, left: 0 })
+    await expect(mq.admin.redrive({ group: 'g', rate: 0 })).rejects.toMatchObject({
+      code: 'POCKETMQ_INVALID_ARGUMENT',
+    })
   })
 })
 

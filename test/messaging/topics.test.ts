@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { silentLogger } from '../../src/base/logger.ts'
 import { queueOfGroup } from '../../src/messaging/queue-choice.ts'
 import type { TopicType } from '../../src/messaging/topics.ts'
 import { bodiesOf, openQueue } from './queue-on-disk.ts'
@@ -182,4 +183,14 @@ describe('topics', () => {
     expect((await after.producer().send({ topic: 'a', body: 'new' }, { queueId: 0 })).queueOffset).toBe(3)
     expect(await bodiesOf(after, 'a')).toEqual(['new'])
   })
+})
+
+test('a name of more than 64 characters is a warning, once, as RocketMQ advises', async () => {
+  const warnings: unknown[] = []
+  const logger = { ...silentLogger, warn: (details: object) => warnings.push(details) }
+  const { mq } = await openQueue({ logger })
+  await mq.admin.createTopic({ topic: 'a'.repeat(64) })
+  const long = 'b'.repeat(65)
+  for (let i = 0; i < 2; i++) await mq.producer().send({ topic: long, body: 'x' })
+  expect(warnings).toEqual([{ topic: long }])
 })
