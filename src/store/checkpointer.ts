@@ -2,7 +2,8 @@
  * Keeps on the device how far everything has come, so that a crash costs a scan of what is younger than one interval.
  * RocketMQ: StoreCheckpoint with FlushConsumeQueueService.
  *
- * The state page follows each group commit within 100 ms. A checkpoint, at every flush interval in which something moved:
+ * The state page follows each group commit within 100 ms. A checkpoint, at every flush interval in which something moved, or
+ * sooner where much did:
  * note where dispatch is, put the log, the consume queues and the index on the device, then say so. In that order: a
  * checkpoint ahead of the queues would make recovery skip messages.
  */
@@ -24,10 +25,13 @@ import type { StoreCheckpoint } from './store-checkpoint.ts'
 const STATE_DELAY_MS = 100
 
 /**
- * The pause after a checkpoint is at least so many times as long as the checkpoint. With 10,000 queues one takes seconds, each
+ * The pause after a checkpoint is at least so many times as long as queues and index took. With 10,000 queues that is seconds, each
  * queue's file being flushed by itself; without the pause it would be all that the disk does.
  */
 const PAUSE_RATIO = 4
+
+/** Where so much was dispatched since the last checkpoint the pause is no longer than queues and index took: a crash costs reading it again. */
+const CHECKPOINT_BYTES = 32 * 1024 * 1024
 
 /** What a checkpoint is made of. */
 export type CheckpointerParts = {
@@ -67,6 +71,8 @@ export class Checkpointer {
   #interval: Promise<void> | undefined
   #saveSoon: Promise<void> | undefined
   #running: Promise<void> | undefined
+  /** How long queues and index took to reach the device, at the last checkpoint. */
+  #derivedMs = 0
   /** A flush failed: what it was of may be lost, and no later checkpoint may say that it is on the device. */
   #failure: Error | undefined
 
@@ -120,17 +126,21 @@ export class Checkpointer {
   }
 
   async #run(): Promise<void> {
-    const { dispatcher, flusher, queues, index, checkpoint, log } = this.#parts
+    const { dispatcher, flusher, queues, index, checkpoint, log, clock } = this.#parts
     const dispatched = dispatcher.dispatched.value
     const storeTimestamp = dispatcher.lastStoreTimestamp
     const census = takeCensus(queues, index)
     await flusher.flushNow()
+    const startedMs = clock.monotonicMs()
     await this.#flushed(() => queues.flush())
     await this.#flushed(() => index.flush())
+    this.#derivedMs = clock.monotonicMs() - startedMs
     assert(dispatched <= log.flushed.value, 'a checkpoint is never ahead of the flushed log')
     assert(dispatched >= this.#state.checkpointed, 'a checkpoint never moves back')
     const former = this.#state.checkpointSha256
-    const file = checkpoint.encode({ storeTimestamp, dispatched, indexTimestamp: index.flushedTimestamp })
+    // Keys may have been put, and a file of them filled, while others were flushed: their records may not be on the device yet.
+    const indexTimestamp = Math.min(index.flushedTimestamp, storeTimestamp)
+    const file = checkpoint.encode({ storeTimestamp, dispatched, indexTimestamp })
     this.#state = { ...this.#state, checkpointSha256: file.sha256, formerCheckpointSha256: former }
     await this.#save()
     await checkpoint.write(file)
@@ -174,31 +184,49 @@ export class Checkpointer {
   }
 
   async #checkpointAtIntervals(): Promise<void> {
-    const { clock, dispatcher, intervalMs } = this.#parts
-    let pauseMs = intervalMs
-    while (await this.#sleep(pauseMs)) {
-      if (dispatcher.dispatched.value === this.#state.checkpointed) continue
-      const startedMs = clock.monotonicMs()
-      await this.#guarded(() => this.run())
-      pauseMs = Math.max(intervalMs, PAUSE_RATIO * (clock.monotonicMs() - startedMs))
+    const { dispatcher } = this.#parts
+    let isEarly = true
+    while (await this.#pause(isEarly)) {
+      // Where it finds no room it is tried again when the whole interval is over.
+      if (dispatcher.dispatched.value !== this.#state.checkpointed) isEarly = await this.#guarded(() => this.run())
     }
   }
 
-  /** False when the checkpointer has stopped. */
-  #sleep(ms: number): Promise<boolean> {
-    return this.#parts.clock.sleep(ms, { signal: this.#stop.signal, background: true }).then(
+  /** False when the checkpointer has stopped. `isEarly`: over as soon as much was dispatched. */
+  async #pause(isEarly: boolean): Promise<boolean> {
+    const { dispatcher, intervalMs } = this.#parts
+    const leastMs = Math.round(this.#derivedMs)
+    const mostMs = Math.max(intervalMs, PAUSE_RATIO * leastMs)
+    if (!isEarly) return await this.#sleep(mostMs)
+    if (leastMs > 0 && !(await this.#sleep(leastMs))) return false
+    const over = new AbortController()
+    const signal = AbortSignal.any([this.#stop.signal, over.signal])
+    const rest = this.#sleep(mostMs - leastMs, signal)
+    // Dispatch that has failed comes no further: the time alone is waited for.
+    const much = dispatcher.dispatched.reached(this.#state.checkpointed + CHECKPOINT_BYTES, signal).catch(() => rest)
+    await Promise.race([rest, much])
+    over.abort()
+    return !this.#stop.signal.aborted
+  }
+
+  /** False when it was cut short. */
+  #sleep(ms: number, signal: AbortSignal = this.#stop.signal): Promise<boolean> {
+    return this.#parts.clock.sleep(ms, { signal, background: true }).then(
       () => true,
       () => false,
     )
   }
 
-  async #guarded(step: () => Promise<void>): Promise<void> {
+  /** Whether it went well. */
+  async #guarded(step: () => Promise<void>): Promise<boolean> {
     try {
       await step()
+      return true
     } catch (error) {
       // Derived files that find no room are written again at the next interval; anything else ends the store.
       if (isErrorNamed(error, 'DISK_FULL')) this.#parts.onEvent('disk-pressure', { operation: 'checkpoint' })
       else this.#parts.onFailure(asError(error))
+      return false
     }
   }
 }

@@ -53,6 +53,8 @@ export class ConsumeQueue {
   /** -1: not looked up yet. */
   #max = -1
   #lastPhysicalEnd = -1
+  /** There is an entry that points somewhere: looked for once, true until something is cut. */
+  #hasEntries = false
 
   constructor(context: QueueContext, files: QueueFiles) {
     this.#context = context
@@ -197,6 +199,7 @@ export class ConsumeQueue {
     if (cut === this.#first) this.#empty()
     else this.#max = cut
     this.#minFor = -1
+    this.#hasEntries = false
     this.#lastPhysicalEnd = this.#findLastPhysicalEnd()
     return max - cut
   }
@@ -209,6 +212,7 @@ export class ConsumeQueue {
       if (end > this.maxQueueOffset || this.#isAtOrBeyond(end - 1, this.#context.logMinOffset)) break
       this.#first = Math.max(this.#first, end)
       this.#minFor = -1
+      this.#hasEntries = false
       await this.files.removeFirst(removeFile)
     }
     return removed
@@ -233,10 +237,10 @@ export class ConsumeQueue {
     assert(Number.isSafeInteger(queueOffset) && queueOffset >= 0, 'a queueOffset is a whole number')
     const max = this.maxQueueOffset
     if (queueOffset === max) return true
-    const hasEntries = max > this.#first && this.slotAt(0) < max
-    if (!hasEntries || queueOffset < this.#first) {
+    this.#hasEntries ||= max > this.#first && this.slotAt(0) < max
+    if (!this.#hasEntries || queueOffset < this.#first) {
       this.#startAt(queueOffset)
-      if (!hasEntries) this.#max = queueOffset
+      if (!this.#hasEntries) this.#max = queueOffset
       return true
     }
     if (queueOffset < max) {
@@ -345,6 +349,7 @@ export class ConsumeQueue {
     this.files.forget()
     this.#first = 0
     this.#max = 0
+    this.#hasEntries = false
     this.#lastPhysicalEnd = -1
   }
 }

@@ -169,7 +169,8 @@ async function auditLog(
   const from = log.minOffset
   const walk = new LogWalk(log, { from, limit: () => end, checks })
   let records = 0
-  let lastStoreTimestamp = 0
+  // Where retention has taken all records, nothing tells how late the last one was.
+  let lastStoreTimestamp = from > 0 && from === end ? Number.POSITIVE_INFINITY : 0
   for (let step = walk.step(); step !== 'end'; step = walk.step()) {
     if (step === 'starved') {
       checkSignal(options.signal)
