@@ -82,7 +82,11 @@ function isWanted(caseId: string, entry: string): boolean {
 function list(): void {
   let total = 0
   for (const { one, entries } of chosen) {
-    const seconds = secondsFor(entries.length, secondsOf(one, { ...settings, longSecondsMax }), settings.warmUpSeconds)
+    const seconds = secondsFor(
+      { one, entries },
+      secondsOf(one, { ...settings, longSecondsMax }),
+      settings.warmUpSeconds,
+    )
     total += seconds
     say(`${one.id}: ${entries.map(({ name }) => name).join('; ')} (about ${Math.round(seconds)} s a round)`)
   }
@@ -110,7 +114,10 @@ async function measure(): Promise<void> {
       )
       if (missing.length === 0) continue
       const seconds = secondsOf(one, { ...settings, longSecondsMax })
-      if (performance.now() + secondsFor(missing.length, seconds, settings.warmUpSeconds) * 1000 > endsAtMs) {
+      if (
+        performance.now() + secondsFor({ one, entries: missing }, seconds, settings.warmUpSeconds) * 1000 >
+        endsAtMs
+      ) {
         log(`${one.id} | round ${round + 1}: no time left; the same command goes on with it`)
         continue
       }

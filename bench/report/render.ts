@@ -20,7 +20,7 @@ export const PUBLISHED_RUN = 'data/bench/published.json'
 export const RESULTS_PAGE = 'docs/benchmark-results.md'
 export const README_MARK = 'benchmarks'
 
-/** Shorter rates than this are a trial. */
+/** Rates of fewer seconds, all rounds together, are a trial. */
 const FULL_SECONDS = 20
 
 type Headline = { readonly id: string; readonly says: string; readonly shows?: 'latency' }
@@ -124,13 +124,17 @@ function judged(run: SavedRun): TargetResult[] {
   return judge(TARGETS, medianIn(run.cases.map(resultOf)))
 }
 
-function machineText({ machine, settings }: SavedRun): string {
-  const { cpu, cores, memoryGiB, system, fileSystem, node, commit, date, pocketmq } = machine
-  const trial =
-    settings.seconds * settings.rounds < FULL_SECONDS ? ' **A short trial: figures of so few seconds say little.**' : ''
+function machineText(run: SavedRun): string {
+  const { cpu, cores, memoryGiB, system, fileSystem, node, commit, date, pocketmq } = run.machine
+  const { seconds, warmUpSeconds } = run.settings
+  const rounds = run.cases
+    .flatMap(({ entries }) => entries.map(({ answers }) => answers.length))
+    .filter(count => count > 0)
+  const [fewest, most] = [Math.min(...rounds), Math.max(...rounds)]
+  const trial = seconds * fewest < FULL_SECONDS ? ` Rates measured for less than ${FULL_SECONDS} s are a trial.` : ''
   return (
     `${cpu}, ${cores} cores, ${memoryGiB} GiB; ${system}, ${fileSystem}; Node ${node}; PocketMQ ${pocketmq}, commit ${commit}; ${date}. ` +
-    `Up to ${settings.rounds} rounds of ${settings.seconds} s a rate after ${settings.warmUpSeconds} s of warm-up, everybody in turn in each round; medians.${trial}`
+    `${fewest === most ? most : `${fewest} to ${most}`} rounds of ${seconds} s a rate, each after ${warmUpSeconds} s of warm-up, everybody in turn in each round; medians.${trial}`
   )
 }
 

@@ -60,7 +60,8 @@ function nodePeer(name: string, version: string): Program {
   return { command: process.execPath, args: [`${COMPILED}${name}.js`], version }
 }
 
-function javaPeers(log: (line: string) => void): Record<string, Program> {
+/** The Java peers, or why they are not there. */
+export function javaPeers(log: (line: string) => void): Record<string, Program> {
   const lacking = ['java', 'javac', 'mvn'].find(command => versionOf(command, '-version') === undefined)
   if (lacking !== undefined) return missing(['rocketmq', 'chronicle-queue'], `${lacking} is not installed`)
   if (!existsSync(CLASS_PATH)) log('building the Java peers with Maven')
@@ -79,7 +80,8 @@ function javaPeers(log: (line: string) => void): Record<string, Program> {
   }
 }
 
-function serverPeers(): Record<string, Program> {
+/** The peers that need a server which the system has, or why they are not there. */
+export function serverPeers(): Record<string, Program> {
   const programs: Record<string, Program> = {}
   for (const [name, server] of [
     ['redis-streams', 'redis-server'],

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { PocketMQ } from '../../../src/index.ts'
 import { measureAppends, nextTurn } from '../../support/loops.ts'
-import { bodyOf, messageOf, TOPIC } from '../../support/messages.ts'
+import { bodyOf, TOPIC } from '../../support/messages.ts'
 import type { Answer, Request } from '../../support/protocol.ts'
 import { Unsupported } from '../../support/protocol.ts'
 import { configurationOf, openStore, Putting, storeOptionsOf } from './opened.ts'
@@ -24,7 +24,7 @@ export async function memory(request: Request): Promise<Answer> {
 /** A queue that has had a message, after the folder was opened again. */
 async function queue(request: Request): Promise<number> {
   const filling = await openStore(request)
-  for (let i = 0; i < QUEUES; i++) filling.put({ ...messageOf(i, request.size), queueId: i })
+  await new Putting(filling, { ...request, settings: { ...request.settings, queues: QUEUES } }).fill(QUEUES)
   await filling.close()
   const before = await held()
   const store = await openStore(request)
