@@ -42,6 +42,7 @@ const { values } = parseArgs({
 const FULL = { seconds: 20, warmUpSeconds: 4, rounds: 3, longSecondsMax: 600, minutes: Number.POSITIVE_INFINITY }
 // A JVM needs about two seconds to compile what is hot.
 const QUICK = { ...FULL, seconds: 1, warmUpSeconds: 2, rounds: 1, longSecondsMax: 0 }
+const MINUTE_SECONDS = 60
 const preset = values.published ? PUBLISHED : values.quick ? QUICK : FULL
 const settings = {
   seconds: Number(values.seconds ?? preset.seconds),
@@ -57,6 +58,9 @@ const log = (line: string): void => console.error(line)
 
 const targets = TARGETS.filter(({ id }) => values.targets === undefined || values.targets.split(',').includes(id))
 const chosen = (values.published ? publishedCases() : allCases()).flatMap(({ one, entries }) => {
+  // Growth in so many minutes is nothing that a second could say.
+  if ((one.secondsMin ?? 0) > MINUTE_SECONDS && secondsOf(one, { ...settings, longSecondsMax }) < (one.secondsMin ?? 0))
+    return []
   const wanted = entries.filter(({ name }) => isWanted(one.id, name))
   return wanted.length === 0 ? [] : [{ one, entries: wanted }]
 })

@@ -127,9 +127,9 @@ function judged(run: SavedRun): TargetResult[] {
 function machineText(run: SavedRun): string {
   const { cpu, cores, memoryGiB, system, fileSystem, node, commit, date, pocketmq } = run.machine
   const { seconds, warmUpSeconds } = run.settings
-  const rounds = run.cases
-    .flatMap(({ entries }) => entries.map(({ answers }) => answers.length))
-    .filter(count => count > 0)
+  // What is measured once, for a minute or two, says so in its own line.
+  const rates = run.cases.filter(({ figure }) => figure === undefined).flatMap(({ entries }) => entries)
+  const rounds = rates.map(({ answers }) => answers.length).filter(count => count > 0)
   const [fewest, most] = [Math.min(...rounds), Math.max(...rounds)]
   const trial = seconds * fewest < FULL_SECONDS ? ` Rates measured for less than ${FULL_SECONDS} s are a trial.` : ''
   return (
