@@ -9,6 +9,7 @@ import type { ConsumeQueue } from './consume-queue.ts'
 import type { ConsumeQueues } from './consume-queues.ts'
 import type { ReadableLog } from './log-reads.ts'
 import { LogWalk } from './log-walk.ts'
+import { isNumbered } from './queue-expectations.ts'
 
 /** What mending needs. */
 export type EntryMenderParts = {
@@ -56,6 +57,8 @@ export class EntryMender {
       if (step === 'starved') await walk.fill()
       const { cursor } = walk
       if (step !== 'record' || cursor.topic !== topic || cursor.queueId !== queueId) continue
+      // It says queueOffset 0 and is in no queue.
+      if (!isNumbered(cursor.sysFlag)) continue
       if (cursor.queueOffset < queue.minQueueOffset || cursor.queueOffset >= queue.maxQueueOffset) continue
       if (!queue.put(cursor.queueOffset, cursor.physicalOffset, cursor.sizeBytes, cursor.tagsCode)) continue
       mended++

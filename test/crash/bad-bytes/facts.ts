@@ -7,7 +7,7 @@ import type { StoredMessage } from '../../../src/store/message-store.ts'
 import { MessageStore } from '../../../src/store/message-store.ts'
 import type { SimulatedDisk } from '../../../src/testing/testing.ts'
 import { ManualClock } from '../../../src/testing/testing.ts'
-import { DIR, OPENED_MS } from './full-store.ts'
+import { DIR, OPENED_MS, ownerOptionsOn } from './full-store.ts'
 
 /** A stretch of a file: a record or a filler of the log. */
 export type Piece = { readonly path: string; readonly from: number; readonly to: number; readonly isFiller: boolean }
@@ -28,6 +28,8 @@ export type Golden = {
   /** Where they begin to mean something: all of them do up to the end, but in a timer wheel, which is empty around its slots. */
   readonly liveStarts: ReadonlyMap<string, number>
   readonly lengths: ReadonlyMap<string, number>
+  /** Files that somebody asked for who opened the folder, audited it and read everything. Damage in another has no effect. */
+  readonly readPaths: ReadonlySet<string>
 }
 
 const CHECKPOINT_BYTES = 48
@@ -38,11 +40,13 @@ export async function factsOf(name: string, disk: SimulatedDisk, isOurs: boolean
   const firstSlots = new Map<string, number>()
   const queueEnds = new Map<string, number>()
   for (const { topic, queueId, minQueueOffset, maxQueueOffset } of store.queues()) {
+    queueEnds.set(`${topic}/${queueId}`, maxQueueOffset)
+    // A light queue shows records of other queues once more.
+    if (topic.startsWith('%LMQ%')) continue
     const records: Buffer[] = []
     await readQueue(store, topic, queueId, minQueueOffset, message => records.push(Buffer.from(message.record)))
     messages.set(`${topic}/${queueId}`, records)
     firstSlots.set(`${topic}/${queueId}`, minQueueOffset)
-    queueEnds.set(`${topic}/${queueId}`, maxQueueOffset)
   }
   const indexSlots = Number(store.stats().indexSlots ?? 0)
   await store.close()
@@ -51,7 +55,37 @@ export async function factsOf(name: string, disk: SimulatedDisk, isOurs: boolean
   const liveStarts = new Map(disk.paths().map(path => [path, path.endsWith('/timerwheel') ? firstUsed(disk, path) : 0]))
   const lengths = new Map<string, number>()
   for (const path of disk.paths()) lengths.set(path, (await disk.stat(path))?.sizeBytes ?? 0)
-  return { name, disk, isOurs, messages, firstSlots, pieces, liveEnds, liveStarts, lengths }
+  const readPaths = new Set<string>()
+  await readEverything(disk.kill(), [...messages.keys()], readPaths)
+  return { name, disk, isOurs, messages, firstSlots, pieces, liveEnds, liveStarts, lengths, readPaths }
+}
+
+/** What a case of the sweep does, on a disk that notes which files it is asked for. */
+async function readEverything(disk: SimulatedDisk, queues: readonly string[], asked: Set<string>): Promise<void> {
+  const noting = new Proxy(disk, {
+    get(target, name) {
+      const member: unknown = Reflect.get(target, name, target)
+      if (typeof member !== 'function') return member
+      return (...args: unknown[]) => {
+        if (/^(?:open|stat|rename|link)/.test(String(name))) asked.add(String(args[0]))
+        return Reflect.apply(member, target, args) as unknown
+      }
+    },
+  })
+  const reader = await openReader(noting)
+  await reader.verify()
+  await readAll(reader, queues)
+  await reader.close()
+  const owner = await MessageStore.open(DIR, ownerOptionsOn(noting))
+  await readAll(owner, queues)
+  await owner.close()
+}
+
+async function readAll(store: MessageStore, queues: readonly string[]): Promise<void> {
+  for (const queue of queues) {
+    const slash = queue.lastIndexOf('/')
+    await readQueue(store, queue.slice(0, slash), Number(queue.slice(slash + 1)), 0, () => undefined)
+  }
 }
 
 /** A reader of a folder, with the sizes it has. */

@@ -8,6 +8,7 @@ import type { PocketMQOptions } from '../../../src/messaging/pocket-mq.ts'
 import { PocketMQ } from '../../../src/messaging/pocket-mq.ts'
 import type { Producer } from '../../../src/messaging/producer.ts'
 import type { SimpleConsumer } from '../../../src/messaging/simple-consumer.ts'
+import type { StoreOptions } from '../../../src/store/message-store.ts'
 import { ManualClock, SimulatedDisk, seededRandom } from '../../../src/testing/testing.ts'
 
 export const DIR = '/store'
@@ -19,9 +20,15 @@ export const OPENED_MS: number = BORN_MS + 600_000
 export function optionsOn(fileSystem: SimulatedDisk, clock: ManualClock): PocketMQOptions {
   return {
     ...{ fileSystem, clock, logger: silentLogger, random: seededRandom(5).next, topicQueues: 2, lock: 'none' },
-    ...{ commitLogSegmentBytes: 65_536, consumeQueueSegmentEntries: 60, indexSlots: 60, indexEntries: 240 },
+    ...{ commitLogSegmentBytes: 16_384, consumeQueueSegmentEntries: 30, indexSlots: 20, indexEntries: 60 },
     retention: { freeBytesMin: 0 },
   }
+}
+
+/** For opening a damaged copy as its owner: the sizes are found in the folder. */
+export function ownerOptionsOn(fileSystem: SimulatedDisk): StoreOptions {
+  const clock = new ManualClock(OPENED_MS)
+  return { fileSystem, clock, logger: silentLogger, lock: 'none', retention: { freeBytesMin: 0 } }
 }
 
 /** Every feature that leaves something on the disk. */
@@ -46,8 +53,8 @@ async function fill(mq: PocketMQ, clock: ManualClock): Promise<void> {
   const billing = await simpleOf(mq, 'billing', { orders: '*' })
   const audit = await simpleOf(mq, 'audit', { alerts: 'red || green', payments: '*' })
   for (let i = 0; i < 4; i++) await producer.send({ topic: 'gone', body: `gone ${i}` })
-  for (let i = 0; i < 90; i++) {
-    await sendOne(producer, i, random.below(10) === 0 ? 1800 : random.below(900))
+  for (let i = 0; i < 60; i++) {
+    await sendOne(producer, i, random.below(150))
     if (i % 12 === 11) await settleSome(billing, i)
     if (i % 18 === 17) await settleSome(audit, i)
     await clock.advance(random.below(1500))

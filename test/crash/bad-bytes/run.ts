@@ -1,10 +1,11 @@
 /**
- * `npm run test:bad-bytes`: the whole sweep of both golden folders, shared among worker threads. Prints what was tried, what it
+ * `npm run test:bad-bytes`: the whole sweep of the golden folders, shared among worker threads. Prints what was tried, what it
  * took, and what is wrong; exit code 1 where something is.
  *
  *   --workers <n>      threads; default: as many as there are processors
  *   --share <k>/<n>    only every n-th case, from the k-th on: a long sweep in pieces
- *   --alone            never two flipped bits at once: every bit of every record by itself, which takes hours
+ *   --alone            never two damages in one folder, which takes hours
+ *   --golden <a,b>     which folders: ours, or one of data/golden/rocketmq-5.5.0; default: ours,g7
  */
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
@@ -19,15 +20,20 @@ type Told = { readonly passed: number; readonly next: string } | { readonly name
 /** A worker that says nothing for so long hangs, and so does the case it told last. */
 const HANGS_AFTER_MS = 180_000
 
-async function work(share: SweepOptions): Promise<void> {
+type Share = SweepOptions & { readonly names: readonly string[] }
+
+async function work({ names, ...share }: Share): Promise<void> {
   const tell = (told: Told): void => parentPort?.postMessage(told)
   const onProgress = (passed: number, next: string): void => tell({ passed, next })
-  for (const golden of [await factsOf('ours', await ownStore(), true), await factsOf('g4', brokerStore('g4'), false)])
-    tell({ name: golden.name, tally: await sweep(golden, { ...share, onProgress }) })
+  for (const name of names) {
+    const isOurs = name === 'ours'
+    const golden = await factsOf(name, isOurs ? await ownStore() : brokerStore(name), isOurs)
+    tell({ name, tally: await sweep(golden, { ...share, onProgress }) })
+  }
 }
 
 /** Starts one worker; resolves with what it found in each folder. */
-function start(share: SweepOptions): Promise<Map<string, Tally>> {
+function start(share: Share): Promise<Map<string, Tally>> {
   return new Promise((resolve, reject) => {
     const worker = new Worker(new URL(import.meta.url), { workerData: share })
     const tallies = new Map<string, Tally>()
@@ -57,8 +63,11 @@ function print(name: string, tallies: readonly Tally[]): number {
   }
   const complaints = tallies.flatMap(tally => tally.complaints)
   const total = [...counts.values()].reduce((sum, count) => sum + count, 0)
+  const folders = tallies.reduce((sum, tally) => sum + tally.folders, 0)
+  const together = tallies.reduce((sum, tally) => sum + tally.together, 0)
   const texts = [...counts].map(([kind, count]) => `${kind} ${count}`)
-  console.log(`${name}: ${total} damaged folders (${texts.join(', ')}), ${complaints.length} complaints`)
+  console.log(`${name}: ${total} damages (${texts.join(', ')}) in ${folders} folders, ${complaints.length} complaints`)
+  if (together > 0) console.log(`  ${together} folders were looked at again, each damage by itself`)
   for (const [file, count] of uncovered) console.log(`  not covered by any checksum: ${file} ${count}`)
   for (const complaint of complaints) console.log(`  ${complaint}`)
   return complaints.length
@@ -66,15 +75,21 @@ function print(name: string, tallies: readonly Tally[]): number {
 
 async function main(): Promise<void> {
   const { values } = parseArgs({
-    options: { workers: { type: 'string' }, share: { type: 'string' }, alone: { type: 'boolean' } },
+    options: {
+      workers: { type: 'string' },
+      share: { type: 'string' },
+      alone: { type: 'boolean' },
+      golden: { type: 'string' },
+    },
   })
+  const names = (values.golden ?? 'ours,g7').split(',')
   const workers = Number(values.workers ?? availableParallelism())
   const [k = 1, n = 1] = (values.share ?? '1/1').split('/').map(Number)
   const startedMs = performance.now()
   const shares = Array.from({ length: workers }, (_, i) => ({ stride: n * workers, offset: (k - 1) * workers + i }))
-  const found = await Promise.all(shares.map(share => start({ ...share, isEachAlone: values.alone ?? false })))
+  const found = await Promise.all(shares.map(share => start({ ...share, names, isEachAlone: values.alone ?? false })))
   let complaints = 0
-  for (const name of ['ours', 'g4'])
+  for (const name of names)
     complaints += print(
       name,
       found.flatMap(tallies => tallies.get(name) ?? []),
@@ -84,4 +99,4 @@ async function main(): Promise<void> {
 }
 
 if (isMainThread) await main()
-else await work(workerData as SweepOptions)
+else await work(workerData as Share)

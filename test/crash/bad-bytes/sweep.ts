@@ -1,22 +1,25 @@
 /** Tries damaged copies of a golden folder: opening one never crashes or shows a wrong message, and verify names the damage. */
 import { PocketMQError } from '../../../src/base/errors.ts'
-import { silentLogger } from '../../../src/base/logger.ts'
 import { PHYSICAL_OFFSET_OFFSET } from '../../../src/codec/record-layout.ts'
+import { STATE_SLOT_BYTES } from '../../../src/codec/state-page.ts'
 import type { Finding } from '../../../src/store/findings.ts'
 import { MessageStore } from '../../../src/store/message-store.ts'
 import type { SimulatedDisk } from '../../../src/testing/testing.ts'
-import { ManualClock } from '../../../src/testing/testing.ts'
 import type { Case, Flip } from './cases.ts'
-import { casesOf, caseText } from './cases.ts'
+import { casesOf, caseText, damageIn, eachAlone } from './cases.ts'
 import { deliveriesOf, skippedIn } from './deliveries.ts'
 import type { Golden } from './facts.ts'
 import { openReader, readQueue } from './facts.ts'
-import { DIR, OPENED_MS, optionsOn } from './full-store.ts'
+import { DIR, ownerOptionsOn } from './full-store.ts'
 
 /** What a sweep did. */
 export type Tally = {
-  /** How many were tried, by kind. */
+  /** How many flipped bits and lengths were tried, by kind. */
   readonly counts: Map<string, number>
+  /** In so many damaged folders. */
+  folders: number
+  /** Folders with several damages that were not as they should be, though each damage by itself was survived. */
+  together: number
   /** Live bytes that no checksum covers and whose damage went unnamed, by file; of a broker's folder alone. */
   readonly uncovered: Map<string, number>
   readonly complaints: string[]
@@ -34,6 +37,10 @@ export type SweepOptions = {
 /** So many damaged copies are opened for writing: one in so many. */
 const WRITERS = 16
 const COMPLAINTS_MAX = 50
+/** Files that say how far somebody is. */
+const OWES = /^(?:config|pocketmq|checkpoint)/
+/** The rest of a slot of `pocketmq/state` is reserved. */
+const STATE_USED_BYTES = 260
 /** Files that hold what nobody reads back but a broker. */
 const BROKERS_OWN = /^(?:timerwheel|timerlog\/|config\/timermetrics|config\/transactionMetrics)/
 
@@ -52,7 +59,7 @@ export async function sweep(golden: Golden, options: SweepOptions): Promise<Tall
 
 class Sweep {
   readonly #golden: Golden
-  readonly tally: Tally = { counts: new Map(), uncovered: new Map(), complaints: [] }
+  readonly tally: Tally = { counts: new Map(), folders: 0, together: 0, uncovered: new Map(), complaints: [] }
   /** Which message lies at a place of the log: `topic/queueId/queueOffset`. */
   readonly #names = new Map<number, string>()
   #owed: Map<string, number> | undefined
@@ -67,66 +74,52 @@ class Sweep {
     }
   }
 
+  /** Where several damages at once are too much, each is tried by itself: that is what has to be survived. */
   async try(one: Case): Promise<void> {
     this.count++
-    this.tally.counts.set(one.kind, (this.tally.counts.get(one.kind) ?? 0) + 1)
+    this.tally.counts.set(one.kind, (this.tally.counts.get(one.kind) ?? 0) + damageIn(one))
+    if (one.kind === 'read by nobody') return
+    const { complaints, uncovered } = this.tally
+    const before = { complaints: complaints.length, uncovered: new Map(uncovered) }
+    await this.#tryNow(one)
+    if (complaints.length === before.complaints || damageIn(one) === 1) return
+    this.tally.together++
+    complaints.length = before.complaints
+    uncovered.clear()
+    for (const [file, count] of before.uncovered) uncovered.set(file, count)
+    for (const alone of eachAlone(one)) await this.#tryNow(alone)
+  }
+
+  async #tryNow(one: Exclude<Case, { kind: 'read by nobody' }>): Promise<void> {
+    this.tally.folders++
+    const disk = this.#golden.disk.kill()
     try {
-      await this.#try(one)
+      if (one.kind === 'lengths') for (const { path, length } of one.cuts) await cut(disk, path, length)
+      else for (const flip of one.flips) disk.flipBit(flip.path, flip.at, flip.bit)
+      await this.#look(one, disk)
     } catch (error) {
       const text = error instanceof PocketMQError ? `${error.code} ${error.message}` : (error as Error).stack
       this.#complain(one, `does not open: ${text}`)
     }
   }
 
-  async #try(one: Case): Promise<void> {
-    if (one.kind === 'lengths') return await this.#tryLength(one)
-    const { disk } = this.#golden
-    for (const flip of one.flips) disk.flipBit(flip.path, flip.at, flip.bit)
-    try {
-      const store = await openReader(disk)
-      try {
-        const { findings } = await store.verify()
-        this.#checkNamed(one, findings)
-        await this.#checkMessages(one, store, this.#mayMiss(one))
-      } finally {
-        await store.close()
-      }
-      if (this.count % WRITERS === 0) await this.#tryWriting(one, disk.kill())
-      if (this.#mayOwe(one)) await this.#checkDeliveries(one, disk.kill())
-    } finally {
-      for (const flip of one.flips) disk.flipBit(flip.path, flip.at, flip.bit)
-    }
-  }
-
-  async #tryLength(one: Extract<Case, { kind: 'lengths' }>): Promise<void> {
-    const { path, length } = one
-    const disk = this.#golden.disk.kill()
-    const file = await disk.open(path, 'write', 0)
-    await file.setLength(length)
-    await file.close()
+  async #look(one: Exclude<Case, { kind: 'read by nobody' }>, disk: SimulatedDisk): Promise<void> {
     const store = await openReader(disk)
     try {
-      const isLive = length < (this.#golden.liveEnds.get(path) ?? 0)
       const { findings } = await store.verify()
-      if (isLive && findings.length === 0) this.#unnamed(one, path)
+      this.#checkNamed(one, findings)
       await this.#checkMessages(one, store, this.#mayMiss(one))
     } finally {
       await store.close()
     }
-    if (this.count % WRITERS === 0) await this.#tryWriting(one, disk)
+    const mayOwe = this.#mayOwe(one)
+    if (this.count % WRITERS === 0) await this.#tryWriting(one, mayOwe ? disk.kill() : disk)
+    if (mayOwe) await this.#checkDeliveries(one, disk)
   }
 
   /** Opens a copy as its owner; what is there then, and stays, is as right. */
   async #tryWriting(one: Case, disk: SimulatedDisk): Promise<void> {
-    const { random: _random, topicQueues: _queues, ...options } = optionsOn(disk, new ManualClock(OPENED_MS))
-    const {
-      commitLogSegmentBytes: _log,
-      consumeQueueSegmentEntries: _cq,
-      indexSlots: _s,
-      indexEntries: _e,
-      ...rest
-    } = options
-    const store = await MessageStore.open(DIR, { ...rest, logger: silentLogger })
+    const store = await MessageStore.open(DIR, ownerOptionsOn(disk))
     try {
       await this.#checkMessages(one, store, this.#mayMiss(one))
     } finally {
@@ -143,17 +136,20 @@ class Sweep {
 
   /** Files that say how far somebody is; one bit of each byte, for it takes a while. */
   #mayOwe(one: Case): boolean {
-    const [flip] = one.kind === 'other files' ? one.flips : []
-    if (flip === undefined || !this.#golden.isOurs || flip.bit !== (flip.at * 5 + 3) % 8) return false
-    return /^(?:config|pocketmq|checkpoint)/.test(nameOf(flip.path))
+    if (one.kind !== 'other files' || !this.#golden.isOurs) return false
+    return one.flips.some(({ path, at, bit }) => {
+      const name = nameOf(path)
+      if (bit !== (at * 5 + 3) % 8 || name === 'pocketmq/closed') return false
+      return name === 'pocketmq/state' ? at % STATE_SLOT_BYTES < STATE_USED_BYTES : OWES.test(name)
+    })
   }
 
   /** Messages that the damage may cost. */
-  #mayMiss(one: Case): ReadonlySet<string> {
+  #mayMiss(one: Exclude<Case, { kind: 'read by nobody' }>): ReadonlySet<string> {
     const { pieces } = this.#golden
     const isHit =
       one.kind === 'lengths'
-        ? pieces.filter(({ path, to }) => path === one.path && to > one.length)
+        ? one.cuts.flatMap(cut => pieces.filter(({ path, to }) => path === cut.path && to > cut.length))
         : one.kind === 'log' || one.kind === 'log, several'
           ? one.pieces
           : []
@@ -184,18 +180,25 @@ class Sweep {
     }
   }
 
-  #checkNamed(one: Exclude<Case, { kind: 'lengths' }>, findings: readonly Finding[]): void {
+  #checkNamed(one: Exclude<Case, { kind: 'read by nobody' }>, findings: readonly Finding[]): void {
     if (one.kind === 'dead bytes') return
+    const files = new Set(findings.map(({ file }) => file))
     if (one.kind === 'other files') {
-      const [flip] = one.flips
-      if (!findings.some(finding => finding.file === nameOf(flip.path))) this.#unnamed(one, flip.path)
-      return
-    }
-    for (const [i, { path, from, to }] of one.pieces.entries()) {
-      const isNamed = findings.some(
-        ({ file, offset }) => file === nameOf(path) && offset !== undefined && offset >= from && offset < to,
-      )
-      if (!isNamed) this.#unnamed(one, path, one.flips[i])
+      for (const flip of one.flips) if (!files.has(nameOf(flip.path))) this.#unnamed(one, flip.path)
+    } else if (one.kind === 'lengths') {
+      for (const { path, length } of one.cuts) {
+        const isLive = length < (this.#golden.liveEnds.get(path) ?? 0)
+        // What is missing at a log's end is told where somebody asks for it.
+        const isNamed = path.includes('/commitlog/') ? findings.length > 0 : files.has(nameOf(path))
+        if (isLive && !isNamed) this.#unnamed(one, path)
+      }
+    } else {
+      for (const [i, { path, from, to }] of one.pieces.entries()) {
+        const isNamed = findings.some(
+          ({ file, offset }) => file === nameOf(path) && offset !== undefined && offset >= from && offset < to,
+        )
+        if (!isNamed) this.#unnamed(one, path, one.flips[i])
+      }
     }
   }
 
@@ -209,6 +212,12 @@ class Sweep {
   #complain(one: Case, what: string): void {
     if (this.tally.complaints.length < COMPLAINTS_MAX) this.tally.complaints.push(`${caseText(one)} ${what}`)
   }
+}
+
+async function cut(disk: SimulatedDisk, path: string, length: number): Promise<void> {
+  const file = await disk.open(path, 'write', 0)
+  await file.setLength(length)
+  await file.close()
 }
 
 function nameOf(path: string): string {
