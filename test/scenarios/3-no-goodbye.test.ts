@@ -92,6 +92,48 @@ test('hung: a handler that runs past its timeout is aborted, and its message com
   expect(attempts).toEqual([1, 2])
 })
 
+test("hung: what a simple consumer received and forgot is another one's when its time is over, and its late ack ends nothing", async () => {
+  const { mq, clock } = await openQueue()
+  const patient = { ...BILLING, awaitDuration: 60_000 }
+  const [hung, other] = [await mq.simpleConsumer(patient), await mq.simpleConsumer(patient)]
+  await mq.producer().send({ topic: 'orders', body: 'forgotten' })
+  const [held] = await hung.receive(1, 30_000)
+  let got: MessageView | undefined
+  const waiting = other.receive(1, 30_000).then(([message]) => {
+    got = message
+  })
+  await clock.advance(29_999)
+  await turns()
+  expect(got).toBeUndefined()
+  await clock.advance(1)
+  await waiting
+  expect([got?.messageId, got?.deliveryAttempt]).toEqual([held?.messageId, 2])
+  await expect(held?.ack()).rejects.toMatchObject({ code: 'POCKETMQ_INVALID_RECEIPT_HANDLE' })
+})
+
+test('hung in order: its queue waits for it no longer than its timeout, and moves on when it is closed', async () => {
+  const { mq, clock } = await openQueue()
+  await mq.admin.createTopic({ topic: 'orders', queues: 1, type: 'FIFO' })
+  const ordered = { ...BILLING, orderly: true, onExhausted: 'block', consumeTimeout: 60_000 } as const
+  const attempts: number[] = []
+  const hung = await mq.pushConsumer({
+    ...ordered,
+    messageListener: message => {
+      attempts.push(message.deliveryAttempt)
+      return never()
+    },
+  })
+  for (let i = 0; i < 3; i++) await mq.producer().send({ topic: 'orders', body: `${i}`, messageGroup: 'a' })
+  await clock.advance(62_000)
+  await turns()
+  expect(attempts).toEqual([1, 2])
+  const got: string[] = []
+  await mq.pushConsumer({ ...ordered, messageListener: message => void got.push(message.body.toString()) })
+  await hung.close({ drainMs: 0 })
+  await turns()
+  expect(got).toEqual(['0', '1', '2'])
+})
+
 test('gone with its process: the folder is opened again, only what was in work repeats, and nobody is online', async () => {
   const { mq, disk, clock } = await openQueue()
   const producer = mq.producer()

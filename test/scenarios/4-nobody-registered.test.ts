@@ -4,8 +4,9 @@
  * In RocketMQ a client can be registered with one broker and not with another, or with none at all: messages pile up where
  * nobody looks, and the first to notice is whoever misses them.
  *
- * Here one folder is the whole registry. A topic with messages and without a group, and a group with messages and without a
- * live member, are said: as events, and whenever somebody asks for `health`.
+ * Here one folder is the whole registry. A topic with messages and without a group, a group with messages and without a live member,
+ * a queue that is none of its group's members', and an expression that matches nothing are said: as events, and the first two
+ * whenever somebody asks for `health`.
  */
 import { expect, test } from 'vitest'
 import { nextTurn } from '../../src/base/turns.ts'
@@ -47,4 +48,46 @@ test('a group whose last member left while messages wait is said, and no more on
   await mq.pushConsumer(options)
   await turns()
   expect(await mq.admin.health()).toEqual({ status: 'ok', findings: [] })
+})
+
+test('a queue that none of its group is there for is said, until somebody takes it', async () => {
+  const { mq } = await openQueue()
+  await mq.admin.createTopic({ topic: 'orders', queues: 3 })
+  const said: number[] = []
+  mq.on('queue-unassigned', ({ queueId }) => said.push(queueId))
+  const got: number[] = []
+  const owner = (...queueIds: number[]): Promise<unknown> =>
+    mq.pushConsumer({
+      consumerGroup: 'billing',
+      subscriptions: { orders: '*' },
+      orderly: true,
+      onExhausted: 'block',
+      assignment: { queues: queueIds.map(queueId => ({ topic: 'orders', queueId })) },
+      messageListener: message => void got.push(message.queueId),
+    })
+  await owner(0, 1)
+  await turns()
+  expect(said).toEqual([2])
+  const producer = mq.producer()
+  for (const queueId of [0, 1, 2]) await producer.send({ topic: 'orders', body: 'x' }, { queueId })
+  await turns()
+  expect(got.sort()).toEqual([0, 1])
+  await owner(2)
+  await turns()
+  expect([got.sort(), said]).toEqual([[0, 1, 2], [2]])
+})
+
+test('an expression that matches nothing is said: the group is there, and yet nobody gets the messages', async () => {
+  const { mq } = await openQueue()
+  const said: unknown[] = []
+  mq.on('subscription-matches-nothing', ({ topic, expression }) => said.push([topic, expression]))
+  await mq.pushConsumer({
+    consumerGroup: 'billing',
+    subscriptions: { orders: 'payed' },
+    messageListener: () => undefined,
+  })
+  const producer = mq.producer()
+  for (let i = 0; i < 4100; i++) producer.sendOneway({ topic: 'orders', body: `${i}`, tag: 'paid' })
+  await mq.admin.waitUntilEmpty('billing')
+  expect(said).toEqual([['orders', 'payed']])
 })
