@@ -167,7 +167,12 @@ export class IndexFile {
   async flush(): Promise<void> {
     if (!this.isUnflushed) return
     this.isUnflushed = false
-    await this.#context.files.use(this.path, 'write', file => file.flush())
+    try {
+      await this.#context.files.use(this.path, 'write', file => file.flush())
+    } catch (error) {
+      this.isUnflushed = true
+      throw error
+    }
   }
 
   /** Gives back the slot table of a file to which nothing more will be put, or nothing for a while. */
@@ -205,9 +210,9 @@ export class IndexFile {
         number++
       }
     }
+    this.#dirtyPages = await this.#pagesThatDiffer(table)
     this.#slots = table
     this.#slotsView = view
-    this.#dirtyPages = new Uint8Array(Math.ceil(table.length / PAGE_BYTES)).fill(1)
     this.#resetTo(number, last, usedSlots)
   }
 
@@ -242,6 +247,22 @@ export class IndexFile {
     this.#slotsView = new DataView(slots.buffer, slots.byteOffset, slots.length)
     this.#dirtyPages = new Uint8Array(Math.ceil(bytes / PAGE_BYTES))
     return this.#slotsView
+  }
+
+  /** For each page of a slot table 1 where the file has other bytes. Most often few do: what is the same need not be written and flushed. */
+  async #pagesThatDiffer(table: Buffer): Promise<Uint8Array> {
+    const pages = new Uint8Array(Math.ceil(table.length / PAGE_BYTES)).fill(1)
+    const found = Buffer.allocUnsafe(Math.min(RUN_BYTES_MAX, table.length))
+    for (let at = 0; this.isCreated && at < table.length; at += found.length) {
+      const bytes = found.subarray(0, Math.min(found.length, table.length - at))
+      await this.#read(bytes, INDEX_HEADER_BYTES + at)
+      for (let from = 0; from < bytes.length; from += PAGE_BYTES) {
+        const to = Math.min(from + PAGE_BYTES, bytes.length)
+        if (bytes.compare(table, at + from, at + to, from, to) === 0) pages[(at + from) >>> PAGE_SHIFT] = 0
+      }
+      await this.#context.pause()
+    }
+    return pages
   }
 
   #addPiece(): Piece {
