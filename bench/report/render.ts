@@ -101,6 +101,7 @@ export function resultsPage(run: SavedRun | undefined): string {
     'Spread is from the lowest to the highest round. Device MB/s is what the whole machine wrote meanwhile. Loop p99 is event-loop delay.',
     '',
     ...run.cases.map(resultOf).flatMap(caseTable),
+    ...codecTable(run.codec),
   ].join('\n')
 }
 
@@ -170,6 +171,15 @@ function caseTable({ id, unit, rows }: CaseResult): string[] {
     ),
     '',
   ]
+}
+
+/** benny's figures, where it ran. */
+function codecTable(rows: SavedRun['codec']): string[] {
+  const columns = [...new Set(rows.flatMap(row => Object.keys(row)))]
+  if (columns.length === 0) return []
+  const lines = rows.map(row => `| ${columns.map(column => String(row[column] ?? '')).join(' | ')} |`)
+  const head = [`| ${columns.join(' | ')} |`, `|${' --- |'.repeat(columns.length)}`]
+  return ['## The codec in plain memory, by benny', '', ...head, ...lines, '']
 }
 
 function barOf({ entry, median }: ResultRow): Bar[] {

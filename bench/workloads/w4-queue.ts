@@ -8,7 +8,10 @@ export const W4_PACED = 'W4 queue work, 1,000 a second, 1024 B'
 const work = { workload: 'queue', durability: 'memory', size: 1024, outstanding: 256 } as const
 const contestants = at.entries(at.OURS, at.OURS_MMAP, at.LMDB, at.SQLITE)
 
+export const W4_PACED_DISK = 'W4 queue work on the device, 1,000 a second, 1024 B'
+
 export const W4: readonly Case[] = [
   { ...work, id: W4_FLAT_OUT, entries: contestants },
   { ...work, id: W4_PACED, settings: { rate: 1000 }, entries: contestants },
+  { ...work, id: W4_PACED_DISK, durability: 'disk', settings: { rate: 1000 }, entries: at.entries(at.OURS, at.SQLITE) },
 ]
