@@ -143,4 +143,6 @@ export type TailOptions = {
 export type ConsumerCloseOptions = {
   /** How long running handlers may go on; then they are aborted and their messages go to others. */
   readonly drainMs?: number
+  /** Ends that wait early. */
+  readonly signal?: AbortSignal | undefined
 }

@@ -23,6 +23,7 @@ import type { EventListener, EventName } from './events.ts'
 import { KeepAlive } from './keep-alive.ts'
 import { checkGroupName } from './limits.ts'
 import type { MessageView } from './message-view.ts'
+import { checkOptionNames } from './option-names.ts'
 import { Producer } from './producer.ts'
 import type { ProducerOptions } from './producer-options.ts'
 import type { ProducingCore } from './producing-core.ts'
@@ -42,6 +43,8 @@ export type PocketMQOptions = StoreOptions & MessagingOptions
 export type CloseOptions = {
   /** How long handlers that are running may go on; default 30 seconds. */
   readonly drainMs?: number
+  /** Ends that wait early: handlers are aborted, and the folder is closed as cleanly. */
+  readonly signal?: AbortSignal | undefined
 }
 
 /** A message queue in a folder. */
@@ -181,6 +184,7 @@ export class PocketMQ {
 
   /** Idempotent. When it resolves the folder is closed cleanly: a broker, or the next open, goes on where this one ended. */
   close(options: CloseOptions = {}): Promise<void> {
+    checkOptionNames('close', options, ['drainMs', 'signal'])
     // A handler that is waited for may stand on nothing that keeps the process alive.
     this.#closing ??= new KeepAlive(this.#engine.store.clock).during(this.#close(options))
     return this.#closing
@@ -211,11 +215,12 @@ export class PocketMQ {
     const { clients, core, events, transactions } = this.#engine
     if (group === undefined || checker === undefined) return
     clients.register({ clientId, producerGroups: [group] })
-    answerTransactionChecks({ clients, core, clientId, checker, signal }).catch((error: unknown) => {
+    const onRefused = (error: unknown): void => {
       if (!signal.aborted && !isErrorNamed(error, 'STORE_CLOSED')) {
         events.emit('error', { where: `the checker of producer group ${group}`, error: asError(error) })
       }
-    })
+    }
+    answerTransactionChecks({ clients, core, clientId, checker, signal, onRefused }).catch(onRefused)
     transactions.onProducer([group])
   }
 

@@ -79,7 +79,7 @@ export class PushConsumer {
    * Idempotent.
    */
   close(options: ConsumerCloseOptions = {}): Promise<void> {
-    this.#closing ??= this.#close(options.drainMs ?? DRAIN_MS)
+    this.#closing ??= this.#close(options.drainMs ?? DRAIN_MS, options.signal)
     return this.#closing
   }
 
@@ -323,9 +323,9 @@ export class PushConsumer {
     return this.#stop.signal.aborted
   }
 
-  async #close(drainMs: number): Promise<void> {
+  async #close(drainMs: number, signal: AbortSignal | undefined): Promise<void> {
     this.#stop.abort()
-    if (this.#running.size > 0 && drainMs > 0) await this.#drained(drainMs)
+    if (this.#running.size > 0 && drainMs > 0 && signal?.aborted !== true) await this.#drained(drainMs, signal)
     for (let running = this.#running.first; running !== undefined; running = this.#running.first) {
       this.#running.remove(running)
       running.isOver = true
@@ -340,13 +340,16 @@ export class PushConsumer {
     this.#parts.onClose(this)
   }
 
-  #drained(drainMs: number): Promise<void> {
+  #drained(drainMs: number, signal: AbortSignal | undefined): Promise<void> {
     return new Promise(resolve => {
-      const alarm = this.#parts.alarms.in(drainMs, resolve)
-      this.#onIdle = () => {
+      const over = (): void => {
         this.#parts.alarms.cancel(alarm)
+        signal?.removeEventListener('abort', over)
         resolve()
       }
+      const alarm = this.#parts.alarms.in(drainMs, over)
+      signal?.addEventListener('abort', over, { once: true })
+      this.#onIdle = over
     })
   }
 }
