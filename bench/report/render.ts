@@ -131,7 +131,7 @@ function machineText(run: SavedRun): string {
   // What is measured once, for a minute or two, says so in its own line.
   const rates = run.cases.filter(({ figure }) => figure === undefined).flatMap(({ entries }) => entries)
   const rounds = rates.map(({ answers }) => answers.length).filter(count => count > 0)
-  const [fewest, most] = [Math.min(...rounds), Math.max(...rounds)]
+  const [fewest, most] = rounds.length === 0 ? [0, 0] : [Math.min(...rounds), Math.max(...rounds)]
   const trial = seconds * fewest < FULL_SECONDS ? ` Rates measured for less than ${FULL_SECONDS} s are a trial.` : ''
   return (
     `${cpu}, ${cores} cores, ${memoryGiB} GiB; ${system}, ${fileSystem}; Node ${node}; PocketMQ ${pocketmq}, commit ${commit}; ${date}. ` +
