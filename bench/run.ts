@@ -5,6 +5,7 @@
  * goes on where the first was cut off. `--published` is what stands in the README (`npm run bench:report` writes it there).
  * `--micro` adds the codec in plain memory (benny).
  */
+import { spawnSync } from 'node:child_process'
 import { tmpdir } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
@@ -127,7 +128,7 @@ async function measure(): Promise<void> {
         log(`${one.id} | round ${round + 1}: no time left; the same command goes on with it`)
         continue
       }
-      const plan = { ...settings, longSecondsMax, programs, log }
+      const plan = { ...settings, longSecondsMax, programs, log, between: () => void spawnSync('sync') }
       const answers = await measureRound(one, missing, round, plan)
       run = withAnswers(
         run,

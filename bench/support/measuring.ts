@@ -1,5 +1,4 @@
 /** Measures one round of a case: everybody in turn, each in a fresh process and a fresh folder. */
-import { spawnSync } from 'node:child_process'
 import type { Case, Entry } from './case.ts'
 import type { Outcome } from './child.ts'
 import { Child } from './child.ts'
@@ -16,6 +15,8 @@ export type Plan = {
   readonly longSecondsMax: number
   readonly programs: Readonly<Record<string, Program>>
   readonly log: (line: string) => void
+  /** What one contestant has left to be written is not to disturb the next. */
+  readonly between: () => void
 }
 
 /** Measures these contestants once, beginning with another one each round. */
@@ -78,8 +79,7 @@ async function measureOnce(
     await child.end()
     return answer
   })
-  // What one contestant has left to be written is not to disturb the next.
-  spawnSync('sync')
+  plan.between()
   return outcome
 }
 
