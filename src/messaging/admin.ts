@@ -14,7 +14,7 @@ import { deadLetterAge, listDeadLetters, redriveDeadLetters } from './dead-lette
 import type { Engine } from './engine.ts'
 import { saveForSnapshot } from './engine.ts'
 import { lagOf } from './health-watch.ts'
-import { checkGroupName, checkUserTopic, invalid, isGroupTopic, isSystemGroup, isSystemTopic } from './limits.ts'
+import { checkAnyGroupName, checkUserTopic, invalid, isGroupTopic, isSystemGroup, isSystemTopic } from './limits.ts'
 import { MessageView } from './message-view.ts'
 import { checkOptionNames } from './option-names.ts'
 import { ParkedRetries } from './parked-retries.ts'
@@ -153,7 +153,7 @@ export class Admin {
   }): Promise<ResetOffsetResult> {
     checkOptionNames('resetOffset', request, ['group', 'topic', 'queueId', 'to'])
     const { group, topic, queueId, to } = request
-    checkGroupName(group)
+    checkAnyGroupName(group)
     this.#topic(topic)
     const queue = queueId === undefined ? {} : { queueId }
     return await this.#reset({ group, topic, ...queue, to: targetOf(to) })
@@ -182,14 +182,14 @@ export class Admin {
 
   /** The group's dead letters that were not sent back, the oldest first, with the topic they were sent to. */
   async deadLetters(group: string, which: DeadLetterFilter = {}): Promise<MessageView[]> {
-    checkGroupName(group)
+    checkAnyGroupName(group)
     checkOptionNames('deadLetters', which, LETTER_OPTIONS)
     return await listDeadLetters(this.#deadLetterParts(), group, which)
   }
 
   /** Sends dead letters back to their group alone, as if they had never been tried. In the page cache when it resolves. */
   async redrive({ group, ...which }: RedriveOptions & { readonly group: string }): Promise<RedriveResult> {
-    checkGroupName(group)
+    checkAnyGroupName(group)
     checkOptionNames('redrive', which, [...LETTER_OPTIONS, 'rate'])
     return await redriveDeadLetters(this.#deadLetterParts(), group, which)
   }
@@ -314,7 +314,7 @@ export class Admin {
   }
 
   #group(group: string): void {
-    checkGroupName(group)
+    checkAnyGroupName(group)
     const { delivery } = this.#engine
     if (delivery.groups().some(view => view.group === group)) return
     throw new PocketMQError('GROUP_NOT_FOUND', `there is no group ${group}`, {

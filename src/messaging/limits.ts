@@ -100,6 +100,8 @@ const RESERVED_PROPERTIES: ReadonlySet<string> = new Set([
 /** Prefix of properties that are ours. */
 const OWN_PREFIX = 'PMQ_'
 
+/** What the policy `isolate` puts behind a group's name (membership.ts): nobody can name his own like that. */
+const ISOLATED_PATTERN = /~[0-9a-f]{8}$/
 const NAME_PATTERN = /^[%|a-zA-Z0-9_-]+$/
 /** RocketMQ: TopicValidator.SYSTEM_TOPIC_SET. */
 const SYSTEM_TOPICS: ReadonlySet<string> = new Set([
@@ -139,6 +141,11 @@ export function checkUserTopic(topic: unknown, field = 'topic'): asserts topic i
 /** Checks a producer's or consumer's group. @throws INVALID_ARGUMENT */
 export function checkGroupName(group: unknown, field = 'group'): asserts group is string {
   checkName(group, field, GROUP_CHARS_MAX)
+}
+
+/** Checks the name of a group that may have been isolated from another. @throws INVALID_ARGUMENT */
+export function checkAnyGroupName(group: unknown, field = 'group'): asserts group is string {
+  checkGroupName(typeof group === 'string' ? group.replace(ISOLATED_PATTERN, '') : group, field)
 }
 
 function checkName(name: unknown, field: string, limit: number): void {

@@ -42,12 +42,17 @@ const OF_THE_RECORD_ALONE: readonly string[] = [
 
 /** The topic of a group's retries. */
 export function retryTopicOf(group: string): string {
-  return `${RETRY_TOPIC_PREFIX}${group}`
+  return RETRY_TOPIC_PREFIX + inTopic(group)
 }
 
 /** The topic of a group's dead letters. */
 export function deadLetterTopicOf(group: string): string {
-  return `${DEAD_LETTER_TOPIC_PREFIX}${group}`
+  return DEAD_LETTER_TOPIC_PREFIX + inTopic(group)
+}
+
+/** A group that was isolated has a `~` in its name (membership.ts), which no topic may have. */
+function inTopic(group: string): string {
+  return group.replace('~', '%')
 }
 
 /** How long a message waits after a failure, by the policy. `failures` counts from 1. */
