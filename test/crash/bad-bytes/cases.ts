@@ -24,6 +24,9 @@ export type Case =
   /** A stretch of a file that nobody asks for: nothing to look at. */
   | { readonly kind: 'read by nobody'; readonly path: string; readonly bytes: number }
 
+/** One that there is something to look at. */
+export type Damage = Exclude<Case, { readonly kind: 'read by nobody' }>
+
 /** Records of one class have a sound one between them. */
 const CLASSES = 2
 /** Of a record, one byte in so many is also damaged alone. */
@@ -37,7 +40,7 @@ const DECIDES = /\/(?:checkpoint|pocketmq\/(?:state|closed))$/
 /** All of them, in an order that never changes. `isEachAlone`: no two damages at once, which takes many times as long. */
 export function* casesOf(golden: Golden, isEachAlone: boolean): Generator<Case> {
   for (const one of sharedCases(golden, isEachAlone ? 1 : ALONE_STEP)) {
-    if (isEachAlone) yield* eachAlone(one)
+    if (isEachAlone && one.kind !== 'read by nobody') yield* eachAlone(one)
     else yield one
   }
 }
@@ -64,14 +67,14 @@ function* sharedCases(golden: Golden, aloneStep: number): Generator<Case> {
 }
 
 /** The damages of a case, each by itself. */
-export function eachAlone(one: Case): Case[] {
+export function eachAlone(one: Damage): Damage[] {
   if (one.kind === 'lengths') return one.cuts.map(cut => ({ kind: 'lengths', cuts: [cut] }))
   if (one.kind === 'other files' || one.kind === 'dead bytes') {
     const { kind } = one
-    return one.flips.map((flip): Case => ({ kind, flips: [flip] }))
+    return one.flips.map((flip): Damage => ({ kind, flips: [flip] }))
   }
   if (one.kind !== 'log, several') return [one]
-  return one.flips.map((flip, i): Case => ({ kind: 'log', flips: [flip], pieces: [one.pieces[i] as Piece] }))
+  return one.flips.map((flip, i): Damage => ({ kind: 'log', flips: [flip], pieces: [one.pieces[i] as Piece] }))
 }
 
 /** How many flipped bits and lengths a case is. */

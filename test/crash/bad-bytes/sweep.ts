@@ -5,7 +5,7 @@ import { STATE_SLOT_BYTES } from '../../../src/codec/state-page.ts'
 import type { Finding } from '../../../src/store/findings.ts'
 import { MessageStore } from '../../../src/store/message-store.ts'
 import type { SimulatedDisk } from '../../../src/testing/testing.ts'
-import type { Case, Flip } from './cases.ts'
+import type { Case, Damage, Flip } from './cases.ts'
 import { casesOf, caseText, damageIn, eachAlone } from './cases.ts'
 import { deliveriesOf, skippedIn } from './deliveries.ts'
 import type { Golden } from './facts.ts'
@@ -90,7 +90,7 @@ class Sweep {
     for (const alone of eachAlone(one)) await this.#tryNow(alone)
   }
 
-  async #tryNow(one: Exclude<Case, { kind: 'read by nobody' }>): Promise<void> {
+  async #tryNow(one: Damage): Promise<void> {
     this.tally.folders++
     const disk = this.#golden.disk.kill()
     try {
@@ -103,7 +103,7 @@ class Sweep {
     }
   }
 
-  async #look(one: Exclude<Case, { kind: 'read by nobody' }>, disk: SimulatedDisk): Promise<void> {
+  async #look(one: Damage, disk: SimulatedDisk): Promise<void> {
     const store = await openReader(disk)
     try {
       const { findings } = await store.verify()
@@ -118,7 +118,7 @@ class Sweep {
   }
 
   /** Opens a copy as its owner; what is there then, and stays, is as right. */
-  async #tryWriting(one: Case, disk: SimulatedDisk): Promise<void> {
+  async #tryWriting(one: Damage, disk: SimulatedDisk): Promise<void> {
     const store = await MessageStore.open(DIR, ownerOptionsOn(disk))
     try {
       await this.#checkMessages(one, store, this.#mayMiss(one))
@@ -145,7 +145,7 @@ class Sweep {
   }
 
   /** Messages that the damage may cost. */
-  #mayMiss(one: Exclude<Case, { kind: 'read by nobody' }>): ReadonlySet<string> {
+  #mayMiss(one: Damage): ReadonlySet<string> {
     const { pieces } = this.#golden
     const isHit =
       one.kind === 'lengths'
@@ -156,7 +156,7 @@ class Sweep {
     return new Set(isHit.flatMap(({ path, from }) => this.#names.get(startOf(path) + from) ?? []))
   }
 
-  async #checkMessages(one: Case, store: MessageStore, mayMiss: ReadonlySet<string>): Promise<void> {
+  async #checkMessages(one: Damage, store: MessageStore, mayMiss: ReadonlySet<string>): Promise<void> {
     const { messages, firstSlots, isOurs } = this.#golden
     for (const [queue, records] of messages) {
       const slash = queue.lastIndexOf('/')
@@ -180,7 +180,7 @@ class Sweep {
     }
   }
 
-  #checkNamed(one: Exclude<Case, { kind: 'read by nobody' }>, findings: readonly Finding[]): void {
+  #checkNamed(one: Damage, findings: readonly Finding[]): void {
     if (one.kind === 'dead bytes') return
     const files = new Set(findings.map(({ file }) => file))
     if (one.kind === 'other files') {
