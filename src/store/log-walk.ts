@@ -14,6 +14,7 @@ import { nextTurn } from '../base/turns.ts'
 import type { RecordChecks } from '../codec/record-cursor.ts'
 import { RecordCursor } from '../codec/record-cursor.ts'
 import { MAGIC_OFFSET, RECORD_BYTES_MIN } from '../codec/record-layout.ts'
+import { ChunkAhead } from './chunk-ahead.ts'
 import type { CommitLog } from './commit-log.ts'
 import type { Claims } from './resync.ts'
 import { claimsOf, isSizePlausible, LEADING_MAGIC_BYTES, statesPosition } from './resync.ts'
@@ -47,6 +48,8 @@ export type LogWalkOptions = {
   readonly accepts?: (cursor: RecordCursor, damageStart: number) => boolean
   /** Bytes read at a time. */
   readonly chunkBytes?: number
+  /** The next bytes are read while these are gone through: for a walk over much that nobody is writing. Default: no. */
+  readonly readsAhead?: boolean
 }
 
 /** Where a walk ended before its limit: nothing from here on decodes. */
@@ -79,6 +82,7 @@ export class LogWalk {
   readonly #isSearching: boolean
   readonly #accepts: (cursor: RecordCursor, damageStart: number) => boolean
   readonly #chunkBytes: number
+  readonly #ahead: ChunkAhead | undefined
   #position: number
   #chunk: Buffer = Buffer.alloc(0)
   #view: DataView = new DataView(new ArrayBuffer(0))
@@ -106,6 +110,7 @@ export class LogWalk {
     this.#isSearching = options.beyond === 'search'
     this.#accepts = options.accepts ?? (() => true)
     this.#chunkBytes = options.chunkBytes ?? CHUNK_BYTES
+    this.#ahead = options.readsAhead === true ? new ChunkAhead(log, this.#chunkBytes) : undefined
   }
 
   /** Where the next step starts: after `record`, the first byte behind it. */
@@ -165,6 +170,7 @@ export class LogWalk {
     }
     const at = this.#wantedAt
     this.#wantedBytes = 0
+    if (await this.#takeAhead(at, bytes)) return
     const left = this.#log.segmentEnd(at) - at
     this.#reserve(Math.max(bytes, Math.min(this.#chunkBytes, left)))
     this.#chunkStart = at
@@ -174,6 +180,7 @@ export class LogWalk {
     // A file that ends early reads as zeros, as a sparse one does: the walk must not wait for bytes that never come.
     if (read < target.length) target.fill(0, read)
     this.#chunkEnd = at + target.length
+    this.#ahead?.start(this.#chunkEnd, Math.min(this.#limit(), this.#log.segmentEnd(at)))
   }
 
   // ---- bytes -----------------------------------------------------------------------------------------------------
@@ -222,6 +229,20 @@ export class LogWalk {
     this.#wantedAt = at
     this.#wantedBytes = bytes
     return false
+  }
+
+  /** Goes on in what was read ahead, with what is left of the present chunk in front of it. False where that does not hold the bytes. */
+  async #takeAhead(at: number, bytes: number): Promise<boolean> {
+    if (this.#ahead === undefined || at < this.#chunkStart || at > this.#chunkEnd) return false
+    const left = this.#chunk.subarray(at - this.#chunkStart, this.#chunkEnd - this.#chunkStart)
+    const chunk = await this.#ahead.take(this.#chunkEnd, left, bytes)
+    if (chunk === undefined) return false
+    this.#chunk = chunk
+    this.#view = new DataView(chunk.buffer, chunk.byteOffset, chunk.length)
+    this.#chunkStart = at
+    this.#chunkEnd = at + chunk.length
+    this.#ahead.start(this.#chunkEnd, Math.min(this.#limit(), this.#log.segmentEnd(at)))
+    return true
   }
 
   #reserve(bytes: number): void {

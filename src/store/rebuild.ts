@@ -82,6 +82,7 @@ async function dispatchAgain(
     wholeTo,
     beyond,
     accepts: (cursor, damageStart) => expected.accepts(cursor, damageStart),
+    readsAhead: true,
   })
   for (let step = walk.step(); step !== 'end'; step = walk.step()) {
     if (step === 'starved') await walk.fill()

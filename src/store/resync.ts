@@ -89,6 +89,7 @@ const BYTES_BESIDES_BODY_MAX = BODY_LENGTH_OFFSET_IPV4 + 4 + 2 * HOST_IPV6_EXTRA
  * bit in its total size does not cost the memory it claims. `available` is an index too.
  */
 export function isSizePlausible(view: DataView, at: number, available: number): boolean {
+  if (at + SYS_FLAG_OFFSET + 4 > available) return true
   const sysFlag = view.getInt32(at + SYS_FLAG_OFFSET)
   const bornExtra = (sysFlag & BORN_HOST_IPV6_FLAG) === 0 ? 0 : HOST_IPV6_EXTRA_BYTES
   const storeExtra = (sysFlag & STORE_HOST_IPV6_FLAG) === 0 ? 0 : HOST_IPV6_EXTRA_BYTES

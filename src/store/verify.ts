@@ -167,7 +167,7 @@ async function auditLog(
   onRecord: (cursor: RecordCursor) => Promise<void>,
 ): Promise<{ records: number; lastStoreTimestamp: number }> {
   const from = log.minOffset
-  const walk = new LogWalk(log, { from, limit: () => end, checks })
+  const walk = new LogWalk(log, { from, limit: () => end, checks, readsAhead: true })
   let records = 0
   // Where retention has taken all records, nothing tells how late the last one was.
   let lastStoreTimestamp = from > 0 && from === end ? Number.POSITIVE_INFINITY : 0

@@ -62,6 +62,22 @@ test('a walk in small chunks meets the same records', async () => {
   expect((await walkAll(log, { chunkBytes: 100 })).starts).toEqual(startsOf(log))
 })
 
+test.each([100, 300, 1000, 2500])('a walk that reads ahead by %i bytes meets the same', async chunkBytes => {
+  const log = new MemoryLog(8192, 24)
+  for (let i = 0; i < 300; i++) log.put({ topic: 'A', body: Buffer.alloc((i * 37) % 900, i) })
+  for (let i = 5; i < 300; i += 23) flip(log.bytes, (log.places[i] as { start: number }).start + 12 + (i % 60), 1)
+  const walked = await walkAll(log, { chunkBytes })
+  expect(walked.damaged.length).toBeGreaterThan(5)
+  expect(await walkAll(log, { chunkBytes, readsAhead: true })).toEqual(walked)
+})
+
+test('a walk that reads ahead meets records that are longer than what it reads at a time', async () => {
+  const log = new MemoryLog(2 ** 22, 1)
+  for (let i = 0; i < 40; i++) log.put({ topic: 'A', body: Buffer.alloc(i % 7 === 3 ? 300_000 : 20_000 * (i % 4), i) })
+  const walked = await walkAll(log, { chunkBytes: 65_536, readsAhead: true })
+  expect(walked).toEqual({ starts: startsOf(log), damaged: [], reasons: [], end: log.end, tail: undefined })
+})
+
 test('hot bytes are walked without waiting', () => {
   const log = filledLog(50)
   log.hotFrom = 0
