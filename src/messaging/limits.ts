@@ -127,8 +127,9 @@ export function isSystemGroup(group: string): boolean {
 
 /** Checks a topic's name, as far as its letters go. @throws INVALID_ARGUMENT */
 export function checkTopicName(topic: unknown, field = 'topic'): asserts topic is string {
-  const limit = typeof topic === 'string' && isGroupTopic(topic) ? 255 : TOPIC_CHARS_MAX
-  checkName(topic, field, limit)
+  const isOfGroup = typeof topic === 'string' && isGroupTopic(topic)
+  // RocketMQ's newer pop retry topics are `%RETRY%group+topic`.
+  checkName(isOfGroup ? topic.replace('+', '_') : topic, field, isOfGroup ? 255 : TOPIC_CHARS_MAX)
 }
 
 /** Checks a topic that a user creates or sends to. @throws INVALID_ARGUMENT */

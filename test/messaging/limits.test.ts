@@ -72,6 +72,9 @@ describe('names and sizes', () => {
   })
 
   test('what is just within the limits is accepted', () => {
+    // RocketMQ's newer retry topic of pop consumers.
+    checkTopicName('%RETRY%group+topic')
+    expect(refusal(() => checkTopicName('group+topic')).code).toBe('POCKETMQ_INVALID_ARGUMENT')
     checkTopicName('t'.repeat(127))
     checkTopicName(`%RETRY%${'g'.repeat(248)}`)
     checkUserTopic('%my|topic-1_A')

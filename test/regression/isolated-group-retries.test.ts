@@ -1,6 +1,6 @@
 /**
  * A group made by `onSubscriptionMismatch: 'isolate'` is called `group~hash8`, and no topic may have a `~`: what failed in it was
- * parked for a retry topic that could not be, which held up its delay level for every group; and administration refused its name.
+ * parked for a retry topic that could not be, and was dropped when its time had come; and administration refused its name.
  */
 import { expect, test } from 'vitest'
 import { settled } from '../messaging/consuming-bench.ts'

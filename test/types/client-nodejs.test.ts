@@ -5,14 +5,17 @@
 import type {
   FilterExpression,
   MessageOptions,
+  Message as TheirMessage,
   PushConsumerOptions as TheirPushOptions,
   ConsumeResult as TheirResult,
   SimpleConsumerOptions as TheirSimpleOptions,
+  MessageView as TheirView,
 } from 'rocketmq-client-nodejs'
 import { expect, expectTypeOf, test } from 'vitest'
 import type {
   HandlerResult,
   Message,
+  MessageListener,
   MessageView,
   Producer,
   PushConsumerOptions,
@@ -36,6 +39,7 @@ test('a message for the official client is a message for ours', () => {
     delay: 5,
     deliveryTimestamp: new Date(),
   }
+  expectTypeOf<TheirMessage>().toExtend<Message>()
   const ours: Message = theirs
   expect(ours.topic).toBe('orders')
 })
@@ -49,6 +53,22 @@ test('subscriptions and consumer options have the same names and fit', () => {
     Pick<PushConsumerOptions, 'consumerGroup' | 'subscriptions'>
   >()
   expectTypeOf<TheirResult>().toExtend<HandlerResult>()
+})
+
+/** What a received message has here and there, under one name and of one type. */
+type Shared = {
+  readonly [K in 'messageId' | 'topic' | 'body' | 'keys' | 'bornHost' | 'tag' | 'messageGroup']: TheirView[K]
+}
+
+test('a listener for the official client, which reads what both messages have, is a listener for ours', () => {
+  expectTypeOf<MessageView>().toExtend<{ [K in keyof Shared]-?: Shared[K] | undefined }>()
+  expectTypeOf<MessageView['deliveryAttempt']>().toExtend<TheirView['deliveryAttempt']>()
+  const theirs = {
+    consume: async (message: { readonly [K in keyof Shared]-?: Shared[K] | undefined }): Promise<TheirResult> =>
+      ({ name: message.keys?.includes('bad') ? 'FAILURE' : 'SUCCESS' }) as TheirResult,
+  }
+  expectTypeOf<typeof theirs>().toExtend<MessageListener>()
+  expectTypeOf<MessageView['bornTimestamp']>().toEqualTypeOf<number>()
 })
 
 test('producers, transactions and simple consumers are called in the same way', () => {
