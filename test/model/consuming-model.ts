@@ -20,13 +20,17 @@ export type Sent = {
   readonly body: string
   readonly group: string
   queueId: number
+  /** -1: it is delayed, and not in its queue yet. */
   queueOffset: number
+  readonly isDelayed: boolean
   state: 'open' | 'done' | 'dead'
   failures: number
   /** It does not come again before. */
   dueMs: number
   /** A power cut took what was known of it: it may come again. */
   mayRepeat: boolean
+  /** A power cut may have taken it. */
+  mayBeLost: boolean
   inHand: InHand | undefined
   deliveries: number
 }
@@ -59,9 +63,12 @@ export class ConsumingModel {
     return `m${this.#count++}`
   }
 
-  wasSent(body: string, group: string, queueId: number, queueOffset: number): void {
-    const known = { state: 'open', failures: 0, dueMs: 0, mayRepeat: false, inHand: undefined, deliveries: 0 } as const
-    const message: Sent = { body, group, queueId, queueOffset, ...known }
+  wasSent(body: string, group: string, queueId: number, queueOffset: number, dueMs = 0): void {
+    const unknown = { mayRepeat: false, mayBeLost: false, inHand: undefined }
+    const message: Sent = {
+      ...{ body, group, queueId, queueOffset, dueMs, isDelayed: dueMs > 0, state: 'open', failures: 0, deliveries: 0 },
+      ...unknown,
+    }
     this.sent.push(message)
     this.#byBody.set(body, message)
   }
@@ -82,6 +89,11 @@ export class ConsumingModel {
       expect(before.state, `${before.body} is done before ${who}`).not.toBe('open')
     }
     sent.state = 'open'
+    sent.mayBeLost = false
+    if (sent.queueOffset < 0 && view.deliveryAttempt === 1) {
+      sent.queueId = view.queueId
+      sent.queueOffset = view.queueOffset
+    }
     sent.deliveries++
     sent.inHand = { message: sent, member, ...hand }
     return sent.inHand
@@ -127,11 +139,13 @@ export class ConsumingModel {
   /** After a power cut only the messages below each queue's end are there, and what was known of them may be lost. */
   powerCut(endOf: (queueId: number) => number): void {
     this.killed()
-    this.sent = this.sent.filter(message => message.queueOffset < endOf(message.queueId))
+    this.sent = this.sent.filter(message => message.isDelayed || message.queueOffset < endOf(message.queueId))
     this.#byBody.clear()
     for (const message of this.sent) {
       message.mayRepeat = true
-      message.dueMs = 0
+      if (message.isDelayed) message.mayBeLost = true
+      if (message.isDelayed && message.queueOffset >= endOf(message.queueId)) message.queueOffset = -1
+      if (!message.isDelayed || message.failures > 0) message.dueMs = 0
       this.#byBody.set(message.body, message)
     }
   }
@@ -139,10 +153,17 @@ export class ConsumingModel {
   /** The commit is above no unfinished message, unless a retry copy settled it. */
   checkCommitted(queueId: number, committed: number): void {
     for (const { body, queueId: at, queueOffset, state, failures, mayRepeat } of this.sent) {
-      if (at !== queueId || queueOffset >= committed || mayRepeat) continue
+      if (at !== queueId || queueOffset < 0 || queueOffset >= committed || mayRepeat) continue
       const isSettled = state !== 'open' || (this.order === 'none' && failures > 0)
       expect(isSettled, `${body} (${queueId}/${queueOffset}) is below the commit ${committed}`).toBe(true)
     }
+  }
+
+  /** Records each topic has in the end, where nothing was lost: none is doubled, and none is missing. */
+  get counts(): { readonly orders: number; readonly retries: number; readonly dead: number } {
+    const dead = this.sent.filter(message => message.state === 'dead').length
+    const failures = this.sent.reduce((sum, message) => sum + message.failures, 0)
+    return { orders: this.sent.length, retries: this.order === 'none' ? failures - dead : 0, dead }
   }
 
   get inHand(): InHand[] {

@@ -1,4 +1,5 @@
 /** A queue with consumers whose handlers do what the test says, on a disk that can be killed and cut. */
+import { expect } from 'vitest'
 import { isErrorNamed } from '../../src/base/errors.ts'
 import { silentLogger } from '../../src/base/logger.ts'
 import { nextTurn } from '../../src/base/turns.ts'
@@ -11,8 +12,10 @@ import type { SimpleConsumer } from '../../src/messaging/simple-consumer.ts'
 import type { ManualClock } from '../../src/testing/manual-clock.ts'
 import { seededRandom } from '../../src/testing/seeded-random.ts'
 import { SimulatedDisk } from '../../src/testing/simulated-disk.ts'
+import { BroadcastAudience } from './broadcast-audience.ts'
 import type { ConsumingModel, InHand } from './consuming-model.ts'
 import { RETRIES_MAX } from './consuming-model.ts'
+import { PullAudience } from './pull-audience.ts'
 
 const FOLDER = '/queue'
 const GROUP = 'billing'
@@ -41,6 +44,10 @@ export class ConsumingSystem {
   members: Live[] = []
   /** What a check within a handler found. */
   readonly wrong: unknown[] = []
+  /** Another group, that broadcasts, and a third one, that pulls. */
+  readonly screens: BroadcastAudience
+  readonly replay = new PullAudience()
+  isCut = false
   /** A planted bug: a kill loses the private offset table, and with it what was acknowledged since the last flush. */
   forgets = false
   #names = 0
@@ -52,6 +59,7 @@ export class ConsumingSystem {
     this.clock = model.clock
     this.disk = disk
     this.mq = mq
+    this.screens = new BroadcastAudience(this.wrong)
   }
 
   static async open(model: ConsumingModel, seed: number): Promise<ConsumingSystem> {
@@ -68,6 +76,14 @@ export class ConsumingSystem {
     if (message === undefined) return
     message.queueId = queueId
     message.queueOffset = queueOffset
+  }
+
+  /** By milliseconds, or by one of RocketMQ's levels. */
+  async sendDelayed(ms: number): Promise<void> {
+    const body = this.model.nextBody()
+    this.model.wasSent(body, '', 0, -1, this.clock.nowMs() + ms)
+    const delay = ms === 10_000 ? { delayLevel: 3 } : { delay: ms }
+    await this.mq.producer().send({ topic: 'orders', body, ...delay })
   }
 
   async #sent(body: string, messageGroup: string): Promise<{ readonly queueId: number; readonly queueOffset: number }> {
@@ -129,14 +145,20 @@ export class ConsumingSystem {
 
   async kill(): Promise<void> {
     const disk = this.disk.kill()
+    await this.#end()
     const offsets = disk.paths().filter(path => path.includes('/pocketmq/offsets/'))
     if (this.forgets) for (const path of offsets) await disk.remove(path)
     await this.#reopen(disk)
     this.model.killed()
+    this.replay.gone(this.mq, false)
   }
 
   async powerCut(seed: number): Promise<void> {
-    await this.#reopen(this.disk.powerCut(seed))
+    this.isCut = true
+    const disk = this.disk.powerCut(seed)
+    await this.#end(true)
+    await this.#reopen(disk)
+    this.replay.gone(this.mq, true)
     const ends = new Map(this.mq.store.queues().map(range => [`${range.topic}/${range.queueId}`, range.maxQueueOffset]))
     this.model.powerCut(queueId => ends.get(`orders/${queueId}`) ?? 0)
   }
@@ -144,17 +166,20 @@ export class ConsumingSystem {
   async reopen(): Promise<void> {
     for (const hand of this.model.inHand) this.model.released(hand)
     this.model.killed()
-    await this.mq.close({ drainMs: 0 })
+    await this.#end()
     await this.#reopen(this.disk)
+    this.replay.gone(this.mq, false)
   }
 
   /** Lets everything happen that needs no time, and checks what has to hold at all times. */
   async check(): Promise<void> {
     for (let turn = 0; turn < 8; turn++) await nextTurn()
     if (this.wrong.length > 0) throw this.wrong[0]
-    const { queues } = await this.#progress()
-    for (const { topic, queueId, committed } of queues)
-      if (topic === 'orders') this.model.checkCommitted(queueId, committed)
+    this.replay.check(this.mq)
+    for (const queueId of [0, 1]) {
+      const place = { group: GROUP, topic: 'orders', queueId }
+      this.model.checkCommitted(queueId, this.mq.core.delivery.queryOffset({ clientId: 'model' }, place) ?? 0)
+    }
   }
 
   /** Everything that was sent ends, and nothing is left. */
@@ -164,10 +189,11 @@ export class ConsumingSystem {
       await this.check()
       const hands = this.model.inHand
       for (const hand of hands) await this.end(hand, 'ack')
+      const isShowing = await this.screens.finish(this.mq)
       for (const [index, { kind }] of this.members.entries()) if (kind === 'simple') await this.close(index)
-      if (hands.length === 0) {
-        const isOver = this.model.sent.every(message => message.state !== 'open')
-        if (isOver && (await this.#progress()).lagMessages === 0) return
+      if (hands.length === 0 && !isShowing) {
+        const isOver = this.model.sent.every(message => message.state !== 'open' || message.mayBeLost)
+        if (isOver && (await this.#progress()).lagMessages === 0) return await this.#checkEnd()
         await this.advance(10_000)
       }
     }
@@ -175,6 +201,24 @@ export class ConsumingSystem {
       .filter(message => message.state === 'open')
       .map(({ body, queueId, queueOffset }) => ({ body, queueId, queueOffset }))
     throw new Error(`never delivered: ${JSON.stringify(open)}, ${JSON.stringify(await this.#progress())}`)
+  }
+
+  /** Everybody has everything, and no topic has more or less than it must. */
+  async #checkEnd(): Promise<void> {
+    await this.replay.finish(this.mq)
+    this.screens.expectSeen(this.model.sent.filter(message => !message.mayBeLost).map(({ body }) => body))
+    if (this.isCut) return
+    const count = (topic: string): number =>
+      this.mq.store.queues().reduce((sum, range) => sum + (range.topic === topic ? range.maxQueueOffset : 0), 0)
+    const counts = { orders: count('orders'), retries: count(`%RETRY%${GROUP}`), dead: count(`%DLQ%${GROUP}`) }
+    expect(counts, 'records in each topic').toEqual(this.model.counts)
+  }
+
+  /** What is left of a process on a disk that nobody looks at any more. */
+  async #end(isPowerCut = false): Promise<void> {
+    this.#life++
+    this.screens.gone(isPowerCut)
+    await this.mq.close({ drainMs: 0 })
   }
 
   async #progress(): Promise<Pick<GroupProgress, 'queues' | 'lagMessages'>> {
@@ -201,7 +245,6 @@ export class ConsumingSystem {
   }
 
   async #reopen(disk: SimulatedDisk): Promise<void> {
-    this.#life++
     this.members = []
     this.disk = disk
     this.mq = await openOn(disk, this.clock, {})
@@ -217,5 +260,7 @@ async function openOn(fileSystem: SimulatedDisk, clock: ManualClock, sizes: obje
     logger: silentLogger,
     random: () => random.next(),
     topicQueues: 2,
+    // Nothing of this depends on when it is flushed but a power cut, and there `flush` is a step.
+    flushIntervalMs: 60_000,
   })
 }

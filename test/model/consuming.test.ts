@@ -6,7 +6,7 @@ import type { Order } from './consuming-model.ts'
 import { ConsumingModel } from './consuming-model.ts'
 import { ConsumingSystem } from './consuming-system.ts'
 
-const RUNS = Number(process.env.RUNS ?? 60)
+const RUNS = Number(process.env.RUNS ?? 50)
 const SEED = Number(process.env.SEED ?? 20_251_121)
 
 /** One thing that happens. Numbers choose among what there is at that moment. */
@@ -16,49 +16,75 @@ type Step =
   | { readonly do: 'leave' | 'ack' | 'fail'; readonly which: number }
   | { readonly do: 'receive'; readonly which: number; readonly count: number }
   | { readonly do: 'wait'; readonly ms: number }
-  | { readonly do: 'kill' | 'reopen' | 'flush' }
+  | { readonly do: 'kill' | 'reopen' | 'flush' | 'failAll' }
   | { readonly do: 'cut'; readonly seed: number }
+  | { readonly do: 'delay'; readonly ms: number }
+  | { readonly do: 'show' | 'hide' | 'seen' | 'unseen' | 'commit' | 'unsubscribe'; readonly which: number }
+  | { readonly do: 'poll'; readonly which: number; readonly count: number }
+  | { readonly do: 'subscribe' }
 
 const which = fc.nat(1000)
+const count = fc.integer({ min: 1, max: 4 })
+const sends = fc.record({ do: fc.constant('send' as const), group: fc.nat(3), count })
+const joins = fc.record({
+  do: fc.constant('join' as const),
+  kind: fc.constantFrom('push' as const, 'simple' as const),
+})
+const waits = fc.record({
+  do: fc.constant('wait' as const),
+  ms: fc.constantFrom(1, 999, 1000, 10_000, 10_000, 20_000, 60_000),
+})
+const delays = fc.record({ do: fc.constant('delay' as const), ms: fc.constantFrom(1, 999, 1000, 7500, 10_000) })
+const polls = fc.record({ do: fc.constant('poll' as const), which, count: fc.integer({ min: 1, max: 5 }) })
+
+/** A step without particulars, or one that somebody takes. */
+function plain<const D extends string>(...kinds: readonly D[]): fc.Arbitrary<{ do: D }> {
+  return fc.record({ do: fc.constantFrom(...kinds) })
+}
+function of<const D extends string>(...kinds: readonly D[]): fc.Arbitrary<{ do: D; which: number }> {
+  return fc.record({ do: fc.constantFrom(...kinds), which })
+}
+
 const steps = fc.array(
   fc.oneof(
-    {
-      weight: 6,
-      arbitrary: fc.record({
-        do: fc.constant('send' as const),
-        group: fc.nat(3),
-        count: fc.integer({ min: 1, max: 4 }),
-      }),
-    },
-    {
-      weight: 2,
-      arbitrary: fc.record({
-        do: fc.constant('join' as const),
-        kind: fc.constantFrom('push' as const, 'simple' as const),
-      }),
-    },
-    { weight: 1, arbitrary: fc.record({ do: fc.constant('leave' as const), which }) },
-    { weight: 6, arbitrary: fc.record({ do: fc.constant('ack' as const), which }) },
-    { weight: 3, arbitrary: fc.record({ do: fc.constant('fail' as const), which }) },
-    {
-      weight: 4,
-      arbitrary: fc.record({ do: fc.constant('receive' as const), which, count: fc.integer({ min: 1, max: 4 }) }),
-    },
-    {
-      weight: 3,
-      arbitrary: fc.record({
-        do: fc.constant('wait' as const),
-        ms: fc.constantFrom(1, 500, 1000, 10_000, 20_000, 60_000),
-      }),
-    },
-    { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('kill' as const, 'reopen' as const, 'flush' as const) }) },
+    { weight: 10, arbitrary: sends },
+    { weight: 3, arbitrary: joins },
+    { weight: 2, arbitrary: of('leave') },
+    { weight: 12, arbitrary: of('ack') },
+    { weight: 8, arbitrary: of('fail') },
+    { weight: 4, arbitrary: plain('failAll') },
+    { weight: 8, arbitrary: fc.record({ do: fc.constant('receive' as const), which, count }) },
+    { weight: 10, arbitrary: waits },
+    { weight: 2, arbitrary: plain('kill', 'reopen', 'flush') },
     { weight: 1, arbitrary: fc.record({ do: fc.constant('cut' as const), seed: fc.nat() }) },
+    { weight: 4, arbitrary: delays },
+    { weight: 4, arbitrary: of('seen') },
+    { weight: 3, arbitrary: of('show', 'hide', 'unseen') },
+    { weight: 4, arbitrary: plain('subscribe') },
+    { weight: 7, arbitrary: polls },
+    { weight: 9, arbitrary: of('commit', 'commit', 'commit', 'unsubscribe') },
   ),
-  { minLength: 5, maxLength: 60, size: 'max' },
+  { minLength: 15, maxLength: 45, size: 'max' },
 )
 
 /** What all runs together did: a model that is never asked proves nothing. */
-type Tally = { deliveries: number; again: number; dead: number }
+type Tally = Record<
+  'runs' | 'messages' | 'deliveries' | 'again' | 'dead' | 'delayed' | 'shown' | 'polled' | 'stale',
+  number
+>
+
+const NOTHING: Tally = {
+  ...{ runs: 0, messages: 0, deliveries: 0, again: 0, dead: 0, delayed: 0, shown: 0, polled: 0, stale: 0 },
+}
+
+const JOINED: readonly Step[] = [
+  { do: 'join', kind: 'push' },
+  { do: 'join', kind: 'simple' },
+  { do: 'show', which: 0 },
+  { do: 'subscribe' },
+]
+const SENT: readonly Step[] = [0, 1, 2].map(group => ({ do: 'send', group, count: 3 }))
+const BEGINNINGS = [[...JOINED, ...SENT], [...SENT, ...JOINED], SENT, []]
 
 async function run(
   order: Order,
@@ -70,7 +96,8 @@ async function run(
   const model = new ConsumingModel(order, new ManualClock())
   const system = await ConsumingSystem.open(model, seed)
   system.forgets = planted === 'forgets'
-  for (const step of list) {
+  // Some runs begin with nobody there, some with nothing there.
+  for (const step of [...(BEGINNINGS[seed % BEGINNINGS.length] as readonly Step[]), ...list]) {
     await take(system, step)
     await system.check()
   }
@@ -80,15 +107,21 @@ async function run(
   expect(letters.length).toBeGreaterThanOrEqual(dead)
   if (!model.sent.some(message => message.mayRepeat)) expect(letters.length).toBe(dead)
   await system.mq.close({ drainMs: 0 })
-  for (const { deliveries, state } of model.sent) {
+  tally.runs++
+  tally.messages += model.sent.length
+  tally.shown += system.screens.deliveries
+  tally.polled += system.replay.polled
+  tally.stale += system.replay.stale
+  for (const { deliveries, state, isDelayed } of model.sent) {
     tally.deliveries += deliveries
+    tally.delayed += isDelayed ? 1 : 0
     tally.again += deliveries > 1 ? 1 : 0
     tally.dead += state === 'dead' ? 1 : 0
   }
 }
 
 async function take(system: ConsumingSystem, step: Step): Promise<void> {
-  const { model, members } = system
+  const { model, members, screens, replay, mq } = system
   const hands = model.inHand
   switch (step.do) {
     case 'send':
@@ -107,12 +140,33 @@ async function take(system: ConsumingSystem, step: Step): Promise<void> {
       const hand = hands[step.which % Math.max(1, hands.length)]
       return hand === undefined ? undefined : await system.end(hand, step.do)
     }
+    case 'failAll':
+      for (const hand of hands) await system.end(hand, 'fail')
+      return
     case 'wait':
       return await system.advance(step.ms)
     case 'flush':
       return await system.mq.store.flush()
     case 'cut':
       return await system.powerCut(step.seed)
+    case 'delay':
+      return model.order === 'none' ? await system.sendDelayed(step.ms) : undefined
+    case 'show':
+      return await screens.join(mq, step.which)
+    case 'hide':
+      return await screens.leave(step.which)
+    case 'seen':
+    case 'unseen':
+      return screens.end(step.which, step.do === 'seen')
+    case 'subscribe':
+      return await replay.join(mq)
+    case 'unsubscribe':
+      return await replay.leave(step.which)
+    case 'poll':
+      await replay.poll(mq, step.which, step.count)
+      return
+    case 'commit':
+      return await replay.commit(mq, step.which)
     default:
       return await system[step.do]()
   }
@@ -123,17 +177,19 @@ describe('whatever producers, consumers and power do', () => {
     'order %s: nothing is lost, early, doubled or out of order',
     { timeout: 900_000 },
     async order => {
-      const tally: Tally = { deliveries: 0, again: 0, dead: 0 }
+      const tally: Tally = { ...NOTHING }
       const property = fc.asyncProperty(fc.nat(), steps, async (seed, list) => await run(order, seed, list, tally))
       await fc.assert(property, { numRuns: RUNS, seed: SEED, endOnFailure: process.env.NO_SHRINK !== undefined })
-      expect(tally.deliveries).toBeGreaterThan(RUNS * 10)
-      expect(tally.again).toBeGreaterThan(RUNS)
-      expect(tally.dead).toBeGreaterThan(0)
+      process.stdout.write(`order ${order}: ${JSON.stringify(tally)}\n`)
+      expect(tally.deliveries).toBeGreaterThan(RUNS * 5)
+      for (const [what, count] of Object.entries(tally)) {
+        if (order === 'none' || what !== 'delayed') expect(count, what).toBeGreaterThan(0)
+      }
     },
   )
 
   test('the model notices a store that forgets what was acknowledged', { timeout: 60_000 }, async () => {
-    const tally: Tally = { deliveries: 0, again: 0, dead: 0 }
+    const tally: Tally = { ...NOTHING }
     const property = fc.asyncProperty(
       fc.nat(),
       steps,

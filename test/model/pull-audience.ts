@@ -1,0 +1,102 @@
+/**
+ * Pull consumers that share a topic's queues. Each goes through its queues without a gap or a step back, from where the group has
+ * committed; what somebody commits of a queue that is another's by then counts for nothing.
+ */
+import { expect } from 'vitest'
+import type { PocketMQ } from '../../src/messaging/pocket-mq.ts'
+import type { PullConsumer } from '../../src/messaging/pull-consumer.ts'
+
+const GROUP = 'replay'
+const MEMBERS_MAX = 3
+
+/** Where a member is in a queue, as its owner since `epoch`. */
+type Place = { readonly epoch: number; readonly next: number }
+type Member = { readonly consumer: PullConsumer; readonly places: Map<number, Place> }
+
+/** The members of one group. */
+export class PullAudience {
+  polled = 0
+  stale = 0
+  #members: Member[] = []
+  #committed = new Map<number, number>()
+
+  async join(mq: PocketMQ): Promise<void> {
+    if (this.#members.length >= MEMBERS_MAX) return
+    const consumer = await mq.pullConsumer({ consumerGroup: GROUP, subscriptions: { orders: '*' } })
+    this.#members.push({ consumer, places: new Map() })
+  }
+
+  async leave(which: number): Promise<void> {
+    const [member] = this.#members.splice(which % Math.max(1, this.#members.length), 1)
+    await member?.consumer.close()
+  }
+
+  async poll(mq: PocketMQ, which: number, maxMessageNum: number): Promise<number> {
+    const member = this.#members[which % Math.max(1, this.#members.length)]
+    if (member === undefined) return 0
+    const epochs = owned(mq, member)
+    const messages = await member.consumer.poll({ maxMessageNum, timeout: 0 })
+    for (const { queueId, queueOffset, body } of messages) {
+      const epoch = epochs.get(queueId)
+      expect(epoch, `${body} of queue ${queueId} comes to its owner`).toBeDefined()
+      const place = member.places.get(queueId)
+      const expected = place?.epoch === epoch ? place?.next : (this.#committed.get(queueId) ?? 0)
+      expect(queueOffset, `${body} is the next one of queue ${queueId}`).toBe(expected)
+      member.places.set(queueId, { epoch: epoch as number, next: queueOffset + 1 })
+    }
+    this.polled += messages.length
+    return messages.length
+  }
+
+  async commit(mq: PocketMQ, which: number): Promise<void> {
+    const member = this.#members[which % Math.max(1, this.#members.length)]
+    if (member === undefined) return
+    const epochs = owned(mq, member)
+    for (const [queueId, { epoch, next }] of member.places) {
+      if (epochs.get(queueId) === epoch) this.#committed.set(queueId, Math.max(next, this.#committed.get(queueId) ?? 0))
+      else this.stale++
+    }
+    await member.consumer.commit()
+    this.check(mq)
+  }
+
+  /** Everybody is gone. A power cut may have taken commits, and the messages they spoke of. */
+  gone(mq: PocketMQ, isPowerCut: boolean): void {
+    this.#members = []
+    for (const [queueId, before] of isPowerCut ? [...this.#committed] : []) {
+      const now = committed(mq, queueId) ?? 0
+      expect(now, `a power cut moves queue ${queueId} back at most`).toBeLessThanOrEqual(before)
+      this.#committed.set(queueId, now)
+    }
+    this.check(mq)
+  }
+
+  /** The group is where its members have committed, and no queue is two members'. */
+  check(mq: PocketMQ): void {
+    for (const [queueId, expected] of this.#committed) {
+      expect(committed(mq, queueId) ?? 0, `what is committed of queue ${queueId}`).toBe(expected)
+    }
+    const all = this.#members.flatMap(member => [...owned(mq, member).keys()])
+    expect(new Set(all).size, 'each queue has one owner').toBe(all.length)
+  }
+
+  /** Somebody reads everything that is left. */
+  async finish(mq: PocketMQ): Promise<void> {
+    while (this.#members.length > 0) await this.leave(0)
+    await this.join(mq)
+    while ((await this.poll(mq, 0, 32)) > 0);
+    await this.commit(mq, 0)
+    for (const { topic, queueId, maxQueueOffset } of mq.store.queues()) {
+      if (topic === 'orders') expect(committed(mq, queueId)).toBe(maxQueueOffset)
+    }
+  }
+}
+
+function owned(mq: PocketMQ, { consumer: { clientId } }: Member): Map<number, number> {
+  const { queues } = mq.core.delivery.assignment({ clientId }, GROUP)
+  return new Map(queues.filter(({ topic }) => topic === 'orders').map(({ queueId, epoch }) => [queueId, epoch]))
+}
+
+function committed(mq: PocketMQ, queueId: number): number | undefined {
+  return mq.core.delivery.queryOffset({ clientId: 'model' }, { group: GROUP, topic: 'orders', queueId })
+}
