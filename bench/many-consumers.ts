@@ -6,7 +6,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { monitorEventLoopDelay, PerformanceObserver } from 'node:perf_hooks'
 import { parseArgs } from 'node:util'
 import { silentLogger } from '../src/base/logger.ts'
 import type { MessageView } from '../src/messaging/message-view.ts'
@@ -105,6 +105,14 @@ async function sendAll(mq: PocketMQ): Promise<void> {
 /** Runs one phase, and says what it took. */
 async function inPhase(name: string, rows: Row[], count: number, work: () => Promise<void>): Promise<void> {
   const delay = monitorEventLoopDelay({ resolution: 1 })
+  let gcMaxMs = 0
+  let gcMs = 0
+  const collecting = new PerformanceObserver(list => {
+    for (const { duration } of list.getEntries()) {
+      gcMs += duration
+      gcMaxMs = Math.max(gcMaxMs, duration)
+    }
+  })
   let rssMax = 0
   let heapMax = 0
   const sample = (): void => {
@@ -113,12 +121,14 @@ async function inPhase(name: string, rows: Row[], count: number, work: () => Pro
     heapMax = Math.max(heapMax, heapUsed)
   }
   const sampling = setInterval(sample, SAMPLE_MS)
+  collecting.observe({ entryTypes: ['gc'] })
   delay.enable()
   const startedMs = performance.now()
   await work()
   const seconds = (performance.now() - startedMs) / 1000
   delay.disable()
   clearInterval(sampling)
+  collecting.disconnect()
   sample()
   const again = deliveries.reduce((sum, times) => sum + (times > 1 ? 1 : 0), 0)
   rows.push({
@@ -129,6 +139,8 @@ async function inPhase(name: string, rows: Row[], count: number, work: () => Pro
     'delivered again': again,
     'longest block ms': Math.round(delay.max / 1e5) / 10,
     'p99.9 block ms': Math.round(delay.percentile(99.9) / 1e5) / 10,
+    'longest GC ms': Math.round(gcMaxMs * 10) / 10,
+    'GC %': Math.round(gcMs / seconds / 10),
     'rss max MiB': Math.round(rssMax / MIB),
     'heap max MiB': Math.round(heapMax / MIB),
   })
