@@ -8,6 +8,7 @@ import { checkTopicName } from './limits.ts'
 import type { Settlement } from './settlement.ts'
 import type { Topics } from './topics.ts'
 import { HALF_TOPIC } from './topics.ts'
+import { waitForRoom } from './wait-for-room.ts'
 
 /** Wait before another try where the device is full or failing. */
 const AGAIN_MS = 1_000
@@ -43,14 +44,12 @@ export class DelayedDelivery {
         await this.#store.written(put.physicalOffset + put.sizeBytes)
         return put
       } catch (error) {
-        if (isErrorNamed(error, 'BACKPRESSURE')) await this.#store.admitted(parked.sizeBytes, signal)
-        else if (isErrorNamed(error, 'DISK_FULL')) await this.pause(signal)
-        else if (isErrorNamed(error, 'MESSAGE_TOO_LARGE')) {
+        if (isErrorNamed(error, 'MESSAGE_TOO_LARGE')) {
           const bare = deliveredOf(parked, undefined)
           if (Object.keys(bare.properties ?? {}).length === Object.keys(record.properties ?? {}).length) throw error
           // A broker's message that fills its properties to the last byte: better twice after a crash than never.
           record = bare
-        } else throw error
+        } else await waitForRoom(this.#store, error, parked.sizeBytes, signal)
       }
     }
   }

@@ -9,6 +9,7 @@ import type { RetryPolicy } from './core-types.ts'
 import type { Events } from './events.ts'
 import { deadLetterCopy, deadLetterTopicOf, retryCopy, retryTopicOf, retryWaitMs } from './retry-copy.ts'
 import type { Settlement } from './settlement.ts'
+import { waitForRoom } from './wait-for-room.ts'
 
 /** How a failed message goes on. */
 export type Failure = {
@@ -24,7 +25,7 @@ export type Failure = {
 /** What became of it: a copy was appended, the message is gone, or no copy can ever be (the message is delivered again in place). */
 export type Settled = 'copied' | 'gone' | 'impossible'
 
-/** Wait before another try where the device is full or failing. */
+/** Wait before another try where the device is failing. */
 const AGAIN_MS = 1000
 
 /** What a {@link Settler} needs of its surroundings. */
@@ -105,8 +106,8 @@ export class Settler {
         await store.written(physicalOffset + recordBytes)
         return true
       } catch (error) {
-        if (isErrorNamed(error, 'BACKPRESSURE')) {
-          await store.admitted(sizeBytes, this.#stop.signal)
+        if (isErrorNamed(error, 'BACKPRESSURE') || isErrorNamed(error, 'DISK_FULL')) {
+          await waitForRoom(store, error, sizeBytes, this.#stop.signal)
         } else if (error instanceof PocketMQError && error.retryable) {
           await store.clock.sleep(AGAIN_MS, { signal: this.#stop.signal, background: true })
         } else if (isErrorNamed(error, 'INVALID_ARGUMENT') || isErrorNamed(error, 'MESSAGE_TOO_LARGE')) {

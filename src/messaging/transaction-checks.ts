@@ -1,4 +1,5 @@
 /** The client's side of transaction checks: takes the questions left for it, asks the user's checker, sends the answer back. */
+import { asError } from '../base/errors.ts'
 import { StoredMessage } from '../store/message-store.ts'
 import type { ClientEvent, EndTransactionRequest, EndTransactionResult, TransactionResolution } from './core-types.ts'
 import { MessageView } from './message-view.ts'
@@ -11,6 +12,8 @@ export type TransactionChecksParts = {
   readonly clientId: string
   readonly checker: TransactionChecker
   readonly signal: AbortSignal
+  /** An answer was not taken; the transaction is asked about again. */
+  readonly onRefused: (error: Error) => void
 }
 
 /** Answers until the client is gone. A checker that throws has not answered: the transaction is asked about again later. */
@@ -20,13 +23,19 @@ export async function answerTransactionChecks({
   clientId,
   checker,
   signal,
+  onRefused,
 }: TransactionChecksParts): Promise<void> {
   for await (const event of clients.events(clientId, signal)) {
     if (event.kind !== 'check-transaction') continue
     const resolution = await askChecker(checker, event.message.record)
     if (resolution === 'unknown') continue
     const { producerGroup, transactionId } = event
-    await core.endTransaction({ producerGroup, transactionId, resolution, fromCheck: true })
+    try {
+      await core.endTransaction({ producerGroup, transactionId, resolution, fromCheck: true })
+    } catch (error) {
+      // All others still have to be answered, and this one when it is asked again.
+      onRefused(asError(error))
+    }
   }
 }
 

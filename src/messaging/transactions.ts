@@ -20,6 +20,7 @@ import { HalfMessages } from './half-messages.ts'
 import type { MessagingSettings } from './settings.ts'
 import type { Topics } from './topics.ts'
 import { GIVE_UP_TOPIC, HALF_TOPIC, OP_TOPIC } from './topics.ts'
+import { waitForRoom } from './wait-for-room.ts'
 
 /** What transactions need of their surroundings. */
 export type TransactionParts = {
@@ -49,8 +50,6 @@ const TRANSACTION_GROUP = 'CID_RMQ_SYS_TRANS'
 const OFFSETS_INTERVAL_MS = 5_000
 /** Decisions remembered, so that a late other one is refused without a look into the log. */
 const SETTLED_MAX = 65_536
-/** Wait before another try where the store has no room. */
-const AGAIN_MS = 1_000
 
 /** The transactions of one store. */
 export class Transactions {
@@ -139,6 +138,8 @@ export class Transactions {
       await deciding
     } finally {
       half.deciding = undefined
+      // Where that failed: a question that was due meanwhile was not put.
+      if (this.#halves.get(transactionId) === half) this.#setAlarm(half)
     }
     return { status: 'ok' }
   }
@@ -217,10 +218,8 @@ export class Transactions {
         if (records[0]?.topic === HALF_TOPIC) this.#halves.move(half, copy)
         return end
       } catch (error) {
-        if (isErrorNamed(error, 'BACKPRESSURE')) await this.#store.admitted(half.sizeBytes * 2)
-        else if (isErrorNamed(error, 'DISK_FULL') && !this.#isStopped)
-          await this.#store.clock.sleep(AGAIN_MS, { background: true })
-        else throw error
+        if (this.#isStopped && isErrorNamed(error, 'DISK_FULL')) throw error
+        await waitForRoom(this.#store, error, half.sizeBytes * 2)
       }
     }
   }
