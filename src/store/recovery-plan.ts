@@ -20,6 +20,9 @@ import { coveredUpTo, misplacedFrom } from './mend-queues.ts'
 import { FOREIGN_CHECKS, recordChecksOf } from './record-checks.ts'
 import type { RecoveryParts, RecoveryPlan } from './recovery-parts.ts'
 
+/** Bytes that tell whether a log may be another program's. */
+const LOG_HEAD_BYTES = 512
+
 /** Decides from state, checkpoint, `abort` and the files themselves. @throws UNSUPPORTED_FORMAT */
 export async function planRecovery(parts: RecoveryParts): Promise<RecoveryPlan> {
   const { state } = parts.loaded
@@ -175,9 +178,10 @@ async function walkOneStep(log: CommitLog, at: number): Promise<LogWalk | undefi
 
 /** Refuses a log in which nothing reads as a record: recovery would take all of it for a torn tail and cut it. */
 async function refuseOtherLog(log: CommitLog): Promise<void> {
-  const head = Buffer.alloc(MAGIC_OFFSET + 4)
+  const head = Buffer.alloc(LOG_HEAD_BYTES)
   if (log.filesEnd > log.minOffset) await log.read(head, log.minOffset)
-  if (isRecordMagic(head.readInt32BE(MAGIC_OFFSET)) || head.every(byte => byte === 0)) return
+  // A record that was cut within its first eight bytes leaves nothing to tell by.
+  if (isRecordMagic(head.readInt32BE(MAGIC_OFFSET)) || head.subarray(MAGIC_OFFSET + 4).every(byte => byte === 0)) return
   const end = log.filesEnd
   const walk = new LogWalk(log, {
     from: log.minOffset,
@@ -192,7 +196,7 @@ async function refuseOtherLog(log: CommitLog): Promise<void> {
     else if (step !== 'end') return
     else break
   }
-  const found = head.toString('hex')
+  const found = head.toString('hex', 0, MAGIC_OFFSET + 4)
   throw new PocketMQError('UNSUPPORTED_FORMAT', 'the commit log holds no record of RocketMQ', {
     hint: 'Give PocketMQ a folder of its own, or bring the log back from a backup.',
     details: { file: log.segments()[0]?.path, physicalOffset: log.minOffset, expected: 'a record', found },
