@@ -1,6 +1,6 @@
 /**
  * Programs for tests that need a process of their own, to be killed. Node 20 runs no TypeScript, so sources and
- * every test program that ends in `-child.ts` are compiled once, without type checking, into a folder named for what they hold.
+ * every test program that ends in `-child.ts`, and torture and soak, are compiled once, without type checking, into a folder named for what they hold.
  */
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -44,7 +44,7 @@ function compiled(): string {
 function fingerprint(): string {
   const hash = createHash('sha256')
   for (const [path, text] of readSources(['src', 'test'])) {
-    if (path.startsWith('src/') || path.endsWith('-child.ts')) hash.update(`${path}\n${text}\n`)
+    if (/^(src|test\/torture)\/|-child\.ts$/.test(path)) hash.update(`${path}\n${text}\n`)
   }
   return hash.digest('hex').slice(0, 16)
 }

@@ -8,35 +8,30 @@ import { TortureFolder } from './folder.ts'
 
 const flush = promisify(fdatasync)
 const CUTS_PER_FOLDER = 8
-const CUTS_PER_LIFE = 4
-const BETWEEN_MS_MAX = 120
+const BEFORE_MS_MAX = 300
 
-/** Cuts the power of a folder so often; its processes go on, and are killed now and then. */
+/** Cuts the power of a folder so often; the process that was cut off is killed, and the next one goes on where it was. */
 export async function cutFolder({ home, seed, io, planted, tally, isOver }: FolderTorture): Promise<void> {
   const device = await Ext4.create(home)
   const dir = join(device.folder, 'store')
   const folder = new TortureFolder({ dir, outside: join(home, 'outside'), seed, io, planted })
   const { random } = folder
-  for (let cuts = 0; cuts < CUTS_PER_FOLDER && !isOver(); ) {
+  for (let cuts = 0; cuts < CUTS_PER_FOLDER && !isOver() && folder.ledger.findings.length === 0; cuts++) {
     const life = folder.begin()
     if (random.chance(0.8)) await life.says(/^O /m)
-    for (let i = 0; i < CUTS_PER_LIFE && !isOver(); i++) {
-      await life.lives(random.below(BETWEEN_MS_MAX))
-      if (random.chance(0.5)) await flushSome(dir, random)
-      if (!(await life.stop())) break
-      const said = life.said()
-      const cut = await device.cut(cuts++)
-      life.resume()
-      if (cut === undefined) {
-        tally.ended('power cut on ext4', 'the device did not come to rest')
-        continue
-      }
+    await life.lives(random.below(BEFORE_MS_MAX))
+    if (random.chance(0.5)) await flushSome(dir, random)
+    const said = (await life.stop()) ? life.said() : undefined
+    const cut = said === undefined ? undefined : await device.cut(cuts)
+    await life.kill()
+    tally.killed(life)
+    if (said !== undefined && cut === undefined) tally.ended('power cut on ext4', 'the device did not come to rest')
+    if (said !== undefined && cut !== undefined) {
       const ledger = await folder.drainImage(join(cut.folder, 'store'), said)
       tally.count('power cut on ext4')
       tally.find(`${folder.name}, cut ${cuts}`, ledger.findings)
-      await cut.discard()
+      await cut.discard(ledger.findings.length > 0)
     }
-    await life.kill()
     await folder.ended(life)
   }
   await folder.drain()

@@ -31,6 +31,7 @@ export async function descriptorsFolder({ home, seed, io, planted, tally, isOver
     const goesOn = await life.says(/^(\+|! \S+ STORE_FAILED)/m, limitedBytes)
     if (wasOpen && !goesOn && life.end === undefined) folder.complain('nothing goes on after files may be opened again')
     await life.kill()
+    tally.killed(life)
     // Where it had not opened it gave a typed error; or Node could not start, which opens files of its own.
     await folder.ended(life, !wasOpen)
   }

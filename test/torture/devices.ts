@@ -157,9 +157,10 @@ export class Ext4 {
     return undefined
   }
 
-  /** Unmounts it and forgets its image. */
-  async discard(): Promise<void> {
+  /** Unmounts it and forgets its image, or keeps that. */
+  async discard(isKept: boolean): Promise<void> {
     await this.unmount()
+    if (isKept) return
     await rm(this.folder, { recursive: true, force: true })
     await rm(this.#image, { force: true })
   }

@@ -32,6 +32,7 @@ export async function fullFolder({ home, seed, io, planted, tally, isOver }: Fol
     if (random.chance(0.3)) device.fill()
     await life.lives(random.below(BETWEEN_MS_MAX))
     await life.kill()
+    tally.killed(life)
     await folder.ended(life)
     device.free()
   }

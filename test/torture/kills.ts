@@ -7,7 +7,8 @@ import type { TortureFolder } from './folder.ts'
 import type { Life } from './life.ts'
 import type { Tally } from './tally.ts'
 
-const AFTER_OPEN_MS_MAX = 250
+const AFTER_OPEN_MS_MAX = 400
+const SOON_MS_MAX = 100
 const AFTER_START_MS_MIN = 60
 const AFTER_START_MS_MAX = 200
 const STOPPED_MS_MAX = 100
@@ -27,12 +28,11 @@ export async function killFolder(
       // About when it opens: recovery itself is interrupted.
       await life.lives(AFTER_START_MS_MIN + random.below(AFTER_START_MS_MAX))
     } else if (await life.says(/^O /m)) {
-      await life.lives(random.below(AFTER_OPEN_MS_MAX))
+      await life.lives(random.below(random.chance(0.7) ? SOON_MS_MAX : AFTER_OPEN_MS_MAX))
       if (random.chance(0.08)) await stopOwner(folder, life, dir, tally)
     }
-    const hasOpened = /^O /m.test(life.said())
     await life.kill()
-    tally.count(hasOpened ? 'SIGKILL while it worked' : 'SIGKILL while it opened')
+    tally.killed(life)
     await folder.ended(life)
   }
   await folder.drain()

@@ -90,5 +90,7 @@ export const SETTINGS = {
   topicQueues: 2,
   transactionTimeoutMs: 100,
   transactionCheckIntervalMs: 100,
+  // On a busy machine answers take long, and questions go on meanwhile.
+  transactionChecksMax: 100_000,
   retention: { freeBytesMin: 0 },
 } as const

@@ -2,6 +2,7 @@
 import type { TextStream } from '../../src/surfaces/cli/output.ts'
 import { tableText } from '../../src/surfaces/cli/output.ts'
 import type { Ledger } from './ledger.ts'
+import type { Life } from './life.ts'
 
 /** What was done to processes and devices, in the order it is shown. */
 export const EVENTS = [
@@ -38,6 +39,12 @@ export class Tally {
 
   count(event: TortureEvent): void {
     this.events[event]++
+  }
+
+  /** A process was killed: while it worked, or before it had opened its folder. */
+  killed(life: Life): void {
+    if (life.end?.signal === 'SIGKILL')
+      this.count(/^O /m.test(life.said()) ? 'SIGKILL while it worked' : 'SIGKILL while it opened')
   }
 
   ended(event: TortureEvent, how: string): void {

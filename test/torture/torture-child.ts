@@ -9,7 +9,7 @@ import type { Orders } from './lines.ts'
 import { SETTINGS, TOPIC_OF } from './lines.ts'
 import { idOf, Producing } from './producing.ts'
 
-const DRAIN_MS_MAX = 120_000
+const DRAIN_MS_MAX = 90_000
 /** Nothing has come for so long: what nobody waits for has come too. */
 const QUIET_MS = 400
 const USERS_TOPIC = new RegExp(`^(${Object.values(TOPIC_OF).join('|')}|%DLQ%.*)$`)
@@ -86,6 +86,7 @@ if (mq !== undefined) await live(mq)
 
 async function live(mq: PocketMQ): Promise<void> {
   mq.on('error', ({ where, error }) => complain(where.replaceAll(' ', '-'), error))
+  mq.on('transaction-given-up', ({ transactionId }) => say(`x transaction ${transactionId} is given up`))
   await checkOffsets(mq)
   await list(mq, orders.readFrom)
   say(`O ${JSON.stringify({ recovery: mq.recovery })}`)

@@ -24,7 +24,7 @@ type Torture = {
   readonly run: (folder: FolderTorture) => Promise<void>
 }
 
-const KILLS_PER_FOLDER = 12
+const KILLS_PER_FOLDER = 16
 const possible = async (): Promise<undefined> => undefined
 
 /** Every kind of torture by its name. */
