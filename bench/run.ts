@@ -12,6 +12,7 @@ import { parseArgs } from 'node:util'
 import { benchCodec } from './codec.bench.ts'
 import type { Chosen } from './published.ts'
 import { PUBLISHED, publishedCases, secondsFor } from './published.ts'
+import type { Case, Entry } from './support/case.ts'
 import { describeMachine, projectRoot } from './support/machine.ts'
 import { measureRound, secondsOf } from './support/measuring.ts'
 import { findPrograms } from './support/programs.ts'
@@ -113,41 +114,44 @@ async function measure(): Promise<void> {
   const file = fileURLToPath(new URL(`data/bench/${name}.json`, projectRoot()))
   let run = begin(file, { machine, versions, settings, cases: [], codec: [] })
   if (!values.json) say(JSON.stringify({ machine: run.machine, versions, settings }, null, 2))
-  for (let round = 0; round < settings.rounds; round++) {
+  const keep = (changed: SavedRun): void => {
+    run = changed
+    if (isSaved) writeRun(file, run)
+  }
+  const plan = { ...settings, longSecondsMax, programs, log, between: () => void spawnSync('sync') }
+  for (let round = 0, isWhole = true; round < settings.rounds && isWhole; round++) {
     for (const { one, entries } of chosen) {
-      if (round > 0 && one.secondsMin !== undefined) continue
-      const missing = entries.filter(
-        entry => roundsOf(run, one.id, entry.name) <= round && !isSkipped(run, one.id, entry.name, round),
-      )
+      const missing = missingIn(run, one, entries, round)
       if (missing.length === 0) continue
-      const seconds = secondsOf(one, { ...settings, longSecondsMax })
-      if (
-        performance.now() + secondsFor({ one, entries: missing }, seconds, settings.warmUpSeconds) * 1000 >
-        endsAtMs
-      ) {
+      if (hasTimeFor({ one, entries: missing })) {
+        const order = one.entries.map(({ name }) => name)
+        keep(withAnswers(run, one, await measureRound(one, missing, round, plan), order))
+        const saved = run.cases.find(({ id }) => id === one.id)
+        if (!values.json && saved !== undefined) say(tableOf(resultOf(saved)))
+      } else {
         log(`${one.id} | round ${round + 1}: no time left; the same command goes on with it`)
-        continue
+        isWhole = false
       }
-      const plan = { ...settings, longSecondsMax, programs, log, between: () => void spawnSync('sync') }
-      const answers = await measureRound(one, missing, round, plan)
-      run = withAnswers(
-        run,
-        one,
-        answers,
-        one.entries.map(each => each.name),
-      )
-      if (isSaved) writeRun(file, run)
-      const saved = run.cases.find(({ id }) => id === one.id)
-      if (!values.json && saved !== undefined) say(tableOf(resultOf(saved)))
     }
   }
   const isMicroDue = values.published && run.codec.length === 0 && performance.now() + MICRO_MS < endsAtMs
   if (values.micro || isMicroDue) run = { ...run, codec: await benchCodec(Math.min(settings.seconds, 3)) }
-  if (isSaved) {
-    writeRun(file, run)
-    log(`saved to ${file}`)
-  }
+  keep(run)
+  if (isSaved) log(`saved to ${file}`)
   print(run)
+}
+
+function hasTimeFor(missing: Chosen): boolean {
+  const seconds = secondsFor(missing, secondsOf(missing.one, { ...settings, longSecondsMax }), settings.warmUpSeconds)
+  return performance.now() + seconds * 1000 <= endsAtMs
+}
+
+/** Who was not measured so often yet. Long cases are measured once, and whoever was skipped in a round before is not asked again. */
+function missingIn(run: SavedRun, one: Case, entries: readonly Entry[], round: number): readonly Entry[] {
+  if (round > 0 && one.secondsMin !== undefined) return []
+  const saved = run.cases.find(({ id }) => id === one.id)?.entries
+  const isSkipped = (name: string): boolean => saved?.find(({ entry }) => entry === name)?.skipped !== undefined
+  return entries.filter(({ name }) => roundsOf(run, one.id, name) <= round && !(round > 0 && isSkipped(name)))
 }
 
 /** What was saved before, where this call can go on from it. */
@@ -158,12 +162,6 @@ function begin(file: string, fresh: SavedRun): SavedRun {
   if (difference === undefined) return { ...saved, settings: fresh.settings }
   log(`${file} is begun anew, because of another ${difference}`)
   return fresh
-}
-
-/** Whoever was skipped in a round before is not asked again. */
-function isSkipped(run: SavedRun, caseId: string, entry: string, round: number): boolean {
-  const saved = run.cases.find(({ id }) => id === caseId)?.entries.find(each => each.entry === entry)
-  return round > 0 && saved?.skipped !== undefined
 }
 
 function print(run: SavedRun): void {
