@@ -21,6 +21,7 @@ import { ParkedRetries } from './parked-retries.ts'
 import type { PurgeResult } from './purged.ts'
 import { messagesIn } from './purged.ts'
 import { QueueIds } from './queue-ids.ts'
+import { deadLetterTopicOf } from './retry-copy.ts'
 import type { CreateTopicOptions, TopicConfig, UpdateTopicOptions } from './topics.ts'
 import { topicNotFound } from './topics.ts'
 
@@ -187,9 +188,11 @@ export class Admin {
     return await listDeadLetters(this.#deadLetterParts(), group, which)
   }
 
-  /** Sends dead letters back to their group alone, as if they had never been tried. In the page cache when it resolves. */
+  /** Sends dead letters back to their group alone, as if they had never been tried. In the page cache when it resolves. @throws GROUP_NOT_FOUND */
   async redrive({ group, ...which }: RedriveOptions & { readonly group: string }): Promise<RedriveResult> {
     checkAnyGroupName(group)
+    // A folder may have dead letters of a group that it knows nothing else of.
+    if (this.#engine.topics.get(deadLetterTopicOf(group)) === undefined) this.#group(group)
     checkOptionNames('redrive', which, [...LETTER_OPTIONS, 'rate'])
     return await redriveDeadLetters(this.#deadLetterParts(), group, which)
   }

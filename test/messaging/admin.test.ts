@@ -179,6 +179,7 @@ describe('dead letters that lie', () => {
     expect([isDone, mq.store.queueRange('%RETRY%g', 0)?.maxQueueOffset]).toEqual([false, 2])
     await clock.advance(1)
     expect(await redriven).toEqual({ redriven: 3, left: 0 })
+    await expect(mq.admin.redrive({ group: 'typo' })).rejects.toMatchObject({ code: 'POCKETMQ_GROUP_NOT_FOUND' })
     await expect(mq.admin.redrive({ group: 'g', rate: 0 })).rejects.toMatchObject({
       code: 'POCKETMQ_INVALID_ARGUMENT',
     })

@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { COMMANDS } from '../../src/surfaces/cli/commands.ts'
@@ -94,6 +94,23 @@ describe('the command line', () => {
     writeFileSync(join(dir, 'commitlog', '00000000000000000000'), 'this is a text, and a rather long one for a record')
     const { exitCode, stderr } = await pocketmq(['dump', dir])
     expect([exitCode, stderr.includes('hint: ')]).toEqual([3, true])
+  })
+})
+
+describe('a command about what is in a folder', () => {
+  it.each([
+    ['consume', '--group', 'g', '--topic', 'orders'],
+    ['purge', '--topic', 'orders'],
+    ['redrive', '--group', 'g'],
+    ['reset-offset', '--group', 'g', '--topic', 'orders', '--to', 'first'],
+    ['topic update', '--topic', 'orders', '--queues', '8'],
+    ['topic delete', '--topic', 'orders'],
+    ['backup', '/tmp/never-written'],
+  ])('%s makes no new one where there is none', async (command, ...more) => {
+    const dir = join(temporaryFolder(), 'typo')
+    const { exitCode, stdout, stderr } = await pocketmq([...command.split(' '), dir, ...more])
+    expect([exitCode, stdout, existsSync(dir)]).toEqual([3, '', false])
+    expect(stderr).toContain('POCKETMQ_STORE_NOT_FOUND')
   })
 })
 

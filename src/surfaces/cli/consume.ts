@@ -1,11 +1,11 @@
 /** `pocketmq consume`: joins a group, prints what it gets, and acknowledges it. */
-import { PocketMQ } from '../../messaging/pocket-mq.ts'
+import type { PocketMQ } from '../../messaging/pocket-mq.ts'
 import { wholeNumber } from './arguments.ts'
 import type { CommandSpec, Invocation } from './command.ts'
 import { EXIT_DONE } from './exit-codes.ts'
 import { countText } from './figures.ts'
 import type { OwnerOptions } from './folder.ts'
-import { OWNER_OPTIONS, openOptions } from './folder.ts'
+import { OWNER_OPTIONS, openExisting } from './folder.ts'
 import { viewLine } from './view-lines.ts'
 
 type Options = OwnerOptions & {
@@ -43,7 +43,7 @@ export const consumeCommand: CommandSpec<Options> = {
   ],
   async run(invocation) {
     const { args, options, output } = invocation
-    await using mq = await PocketMQ.open(args[0] ?? '', openOptions(options, output))
+    await using mq = await openExisting(args[0] ?? '', options, output)
     const consumed = await consumeAll(mq, invocation)
     output.note(`${countText(consumed)} messages consumed`)
     return EXIT_DONE

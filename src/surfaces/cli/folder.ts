@@ -1,4 +1,8 @@
 /** Opens the folder a command is about. */
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { PocketMQError } from '../../base/errors.ts'
+import { PocketMQ } from '../../messaging/pocket-mq.ts'
 import type { Durability, MessageStore as Store, StoreOptions } from '../../store/message-store.ts'
 import { MessageStore } from '../../store/message-store.ts'
 import { oneOf, wholeNumber } from './arguments.ts'
@@ -37,6 +41,15 @@ export function openOptions({ io, lockWait, durability }: OwnerOptions, output: 
     ...(lockWait === undefined ? {} : { lockWaitMs: lockWait }),
     ...(durability === undefined ? {} : { durability }),
   }
+}
+
+/** A folder that is there, as its owner: a path with a slip in it must not become a new, empty store. @throws STORE_NOT_FOUND */
+export async function openExisting(dir: string, options: OwnerOptions, output: Output): Promise<PocketMQ> {
+  if (existsSync(join(dir, 'commitlog'))) return await PocketMQ.open(dir, openOptions(options, output))
+  throw new PocketMQError('STORE_NOT_FOUND', `there is no store in ${dir}`, {
+    hint: 'Check the path; only `produce` and `topic create` make a new store.',
+    details: { dir },
+  })
 }
 
 /** The store of a folder that anybody may own; changes no byte of it. */

@@ -1,10 +1,9 @@
 /** `pocketmq purge`: makes every group skip what a queue holds. */
-import { PocketMQ } from '../../messaging/pocket-mq.ts'
 import { wholeNumber } from './arguments.ts'
 import type { CommandSpec } from './command.ts'
 import { EXIT_DONE } from './exit-codes.ts'
 import type { OwnerOptions } from './folder.ts'
-import { OWNER_OPTIONS, openOptions } from './folder.ts'
+import { OWNER_OPTIONS, openExisting } from './folder.ts'
 
 type Options = OwnerOptions & { readonly topic: string; readonly queue?: number }
 
@@ -14,7 +13,7 @@ export const purgeCommand: CommandSpec<Options> = {
   required: [['--topic <name>', 'the topic']],
   options: [...OWNER_OPTIONS, ['--queue <id>', 'only this queue', wholeNumber(0)]],
   async run({ args: [dir = ''], options, output }) {
-    await using mq = await PocketMQ.open(dir, openOptions(options, output))
+    await using mq = await openExisting(dir, options, output)
     const { topic, queue: queueId } = options
     const purged = await mq.admin.purge({ topic, ...(queueId === undefined ? {} : { queueId }) })
     await output.answer({ topic, ...purged }, () => `purged ${topic}`)

@@ -1,10 +1,9 @@
 /** `pocketmq reset-offset`: moves a group to another place. */
-import { PocketMQ } from '../../messaging/pocket-mq.ts'
 import { timestamp } from './arguments.ts'
 import type { CommandSpec } from './command.ts'
 import { EXIT_DONE } from './exit-codes.ts'
 import type { OwnerOptions } from './folder.ts'
-import { OWNER_OPTIONS, openOptions } from './folder.ts'
+import { OWNER_OPTIONS, openExisting } from './folder.ts'
 import { tableText } from './output.ts'
 
 type Target = 'first' | 'last' | number | Date
@@ -20,7 +19,7 @@ export const resetOffsetCommand: CommandSpec<Options> = {
   ],
   options: OWNER_OPTIONS,
   async run({ args: [dir = ''], options, output }) {
-    await using mq = await PocketMQ.open(dir, openOptions(options, output))
+    await using mq = await openExisting(dir, options, output)
     const { group, topic, to } = options
     const { queues } = await mq.admin.resetOffset({ group, topic, to })
     await output.answer({ group, topic, queues }, () =>

@@ -1,9 +1,8 @@
 /** `pocketmq topic delete`. */
-import { PocketMQ } from '../../messaging/pocket-mq.ts'
 import type { CommandSpec } from './command.ts'
 import { EXIT_DONE } from './exit-codes.ts'
 import type { OwnerOptions } from './folder.ts'
-import { OWNER_OPTIONS, openOptions } from './folder.ts'
+import { OWNER_OPTIONS, openExisting } from './folder.ts'
 
 export const topicDeleteCommand: CommandSpec<OwnerOptions & { readonly topic: string }> = {
   usage: 'topic delete <dir>',
@@ -11,7 +10,7 @@ export const topicDeleteCommand: CommandSpec<OwnerOptions & { readonly topic: st
   required: [['--topic <name>', 'its name']],
   options: OWNER_OPTIONS,
   async run({ args: [dir = ''], options, output }) {
-    await using mq = await PocketMQ.open(dir, openOptions(options, output))
+    await using mq = await openExisting(dir, options, output)
     await mq.admin.deleteTopic(options.topic)
     await output.answer({ deleted: options.topic }, () => `deleted ${options.topic}`)
     return EXIT_DONE

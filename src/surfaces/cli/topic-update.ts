@@ -1,8 +1,7 @@
 /** `pocketmq topic update`. */
-import { PocketMQ } from '../../messaging/pocket-mq.ts'
 import type { CommandSpec } from './command.ts'
 import { EXIT_DONE } from './exit-codes.ts'
-import { OWNER_OPTIONS, openOptions } from './folder.ts'
+import { OWNER_OPTIONS, openExisting } from './folder.ts'
 import type { TopicOptions } from './topic-create.ts'
 import { TOPIC_OPTIONS, topicOf } from './topic-create.ts'
 
@@ -16,7 +15,7 @@ export const topicUpdateCommand: CommandSpec<TopicOptions & { readonly force?: b
     ['--force', 'also where message groups then move to other queues, and may be out of order meanwhile'],
   ],
   async run({ args: [dir = ''], options, output }) {
-    await using mq = await PocketMQ.open(dir, openOptions(options, output))
+    await using mq = await openExisting(dir, options, output)
     await mq.admin.updateTopic({ ...topicOf(options), force: options.force === true })
     await output.answer({ updated: options.topic }, () => `updated ${options.topic}`)
     return EXIT_DONE
