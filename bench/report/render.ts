@@ -135,7 +135,7 @@ function machineText(run: SavedRun): string {
   const trial = seconds * fewest < FULL_SECONDS ? ` Rates measured for less than ${FULL_SECONDS} s are a trial.` : ''
   return (
     `${cpu}, ${cores} cores, ${memoryGiB} GiB; ${system}, ${fileSystem}; Node ${node}; PocketMQ ${pocketmq}, commit ${commit}; ${date}. ` +
-    `${fewest === most ? most : `${fewest} to ${most}`} rounds of ${seconds} s a rate, each after ${warmUpSeconds} s of warm-up, everybody in turn in each round; medians.${trial}`
+    `${fewest === most ? most : `${fewest} to ${most}`} ${most === 1 ? 'round' : 'rounds'} of ${seconds} s a rate, each after ${warmUpSeconds} s of warm-up, everybody in turn in each round; medians.${trial}`
   )
 }
 
@@ -147,7 +147,7 @@ function headlineRow({ says, shows }: Headline, { unit, rows }: CaseResult): str
   const ours = rows.find(({ entry }) => entry === at.OURS)
   const others = rows.filter(row => row.entry !== at.OURS && row.median !== undefined && row.entry !== at.OURS_NO_KEYS)
   const spread =
-    shows === 'latency' || ours?.spread === undefined
+    shows === 'latency' || ours?.spread === undefined || ours.rounds === 1
       ? ''
       : ` (${ours.spread.map(figure => grouped(figure)).join('-')})`
   const mine = ours?.median === undefined ? 'not measured' : `**${text(ours)}**${spread}`
