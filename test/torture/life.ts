@@ -13,6 +13,13 @@ const POLL_MS = 5
 /** Nothing takes so long, also on a machine that has other things to do. */
 const PATIENCE_MS = 150_000
 
+const living = new Set<ChildProcess>()
+
+/** Ends all of them, when the run itself is ended. */
+export function endLives(): void {
+  for (const child of living) child.kill('SIGKILL')
+}
+
 /** A running process. */
 export class Life {
   readonly #child: ChildProcess
@@ -28,8 +35,10 @@ export class Life {
     const output = openSync(heard, 'w')
     this.#child = spawn(process.execPath, [CHILD, JSON.stringify(orders)], { stdio: ['ignore', output, 'pipe'] })
     closeSync(output)
+    living.add(this.#child)
     this.#errors = text(this.#child.stderr as NonNullable<ChildProcess['stderr']>)
     this.#ended = once(this.#child, 'exit').then(([code, signal]) => {
+      living.delete(this.#child)
       this.end = { code: code as number | null, signal: signal as NodeJS.Signals | null }
     })
   }

@@ -3,6 +3,8 @@
  * against a log of acknowledgements kept outside. Exit 1 on any finding. `--json`: one document on standard output.
  */
 import { parseArgs } from 'node:util'
+import { unmountAll } from './devices.ts'
+import { endLives } from './life.ts'
 import type { Planted } from './lines.ts'
 import { PLANTED } from './lines.ts'
 import { TORTURES, torture } from './torture.ts'
@@ -27,6 +29,13 @@ const options = {
   only: values.only.split(','),
   planted: planted as Planted | undefined,
   progress: process.stderr,
+}
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => {
+    endLives()
+    const over = (): never => process.exit(1)
+    unmountAll().then(over, over)
+  })
 }
 const { tally, seconds } = await torture(options)
 const { seed } = options
