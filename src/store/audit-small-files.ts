@@ -14,7 +14,7 @@ import { decodeTimerCheck } from '../codec/timer-check.ts'
 import { decodeTopics } from '../codec/topics-json.ts'
 import { readWhole } from '../files/atomic-file.ts'
 import type { FileSystem } from '../files/file-system.ts'
-import { auditClosedFiles } from './closed-files.ts'
+import { auditClosedFiles, isWrittenSinceClose } from './closed-files.ts'
 import type { Findings } from './findings.ts'
 
 /** What the audit of the small files is given. */
@@ -79,7 +79,7 @@ async function auditCheckpoint(parts: SmallFilesAuditParts, sha256: string | und
     if (found > lastStoreTimestamp) findings.add(CHECKPOINT, i * 8, `at most ${lastStoreTimestamp}`, `${found}`)
   }
   if (logicsPhysicalOffset > end) findings.add(CHECKPOINT, 40, `at most ${end}`, `${logicsPhysicalOffset}`)
-  if (sha256 !== undefined) auditHash(findings, CHECKPOINT, bytes, sha256)
+  if (sha256 !== undefined) await auditHash(parts, CHECKPOINT, bytes, sha256)
 }
 
 /**
@@ -117,13 +117,14 @@ async function auditConfig(parts: SmallFilesAuditParts, consumerOffsetSha256: st
     const plain = name.replace(/\.bak$/, '')
     const decode = DECODERS[plain] ?? (plain.endsWith('.json') ? parseAsJson : () => undefined)
     attempt(findings, file, () => decode(bytes, file))
-    if (name === 'consumerOffset.json') auditOffsets(parts, bytes, consumerOffsetSha256)
+    if (name === 'consumerOffset.json') await auditOffsets(parts, bytes, consumerOffsetSha256)
   }
 }
 
 /** A broker does not cut an offset that points past its queue's end: messages to come would be skipped. */
-function auditOffsets({ findings, nextOf }: SmallFilesAuditParts, bytes: Buffer, sha256: string | undefined): void {
-  if (sha256 !== undefined) auditHash(findings, CONSUMER_OFFSET, bytes, sha256)
+async function auditOffsets(parts: SmallFilesAuditParts, bytes: Buffer, sha256: string | undefined): Promise<void> {
+  const { findings, nextOf } = parts
+  if (sha256 !== undefined) await auditHash(parts, CONSUMER_OFFSET, bytes, sha256)
   let offsets: ReturnType<typeof decodeConsumerOffsets>['offsets']
   try {
     offsets = decodeConsumerOffsets(bytes.toString('utf8')).offsets
@@ -148,9 +149,15 @@ async function auditOwnOffsets({ fileSystem, dir, findings, isClean }: SmallFile
   }
 }
 
-function auditHash(findings: Findings, file: string, bytes: Buffer, sha256: string): void {
+async function auditHash(
+  { fileSystem, dir, findings }: SmallFilesAuditParts,
+  file: string,
+  bytes: Buffer,
+  sha256: string,
+): Promise<void> {
   const found = createHash('sha256').update(bytes).digest('hex')
-  if (found !== sha256) findings.add(file, undefined, `content with SHA-256 ${sha256}`, found)
+  if (found === sha256 || (await isWrittenSinceClose(fileSystem, dir, file))) return
+  findings.add(file, undefined, `content with SHA-256 ${sha256}`, found)
 }
 
 function parseAsJson(bytes: Buffer, file: string): unknown {

@@ -14,6 +14,8 @@ import type { Findings } from './findings.ts'
 export type ClosedFilesOptions = { readonly fileSystem: FileSystem; readonly dir: string; readonly mode: number }
 
 const CLOSED = 'pocketmq/closed'
+/** Nobody opens a folder and writes to it so soon after us; a copy of it takes its time. */
+const SLACK_MS = 1000
 const FOLDERS: readonly string[] = ['config', 'pocketmq', 'pocketmq/offsets']
 /** Written after the list, or checked by a sum of its own at each save. */
 const NOT_LISTED: ReadonlySet<string> = new Set([CLOSED, 'pocketmq/state', 'pocketmq/tombstones'])
@@ -26,10 +28,7 @@ export async function saveClosedFiles({ fileSystem, dir, mode }: ClosedFilesOpti
   await replaceFile(fileSystem, { path: join(dir, CLOSED), bytes, temporaryFolder, mode: mode & 0o666 })
 }
 
-/**
- * Names what is not as it was. A file that changed together with its `.bak` was rewritten by somebody who does as RocketMQ does:
- * that is no damage.
- */
+/** Names what is not as it was. What was written since is no damage: a broker that came and went has its own say. */
 export async function auditClosedFiles(fileSystem: FileSystem, dir: string, findings: Findings): Promise<void> {
   const bytes = await readWhole(fileSystem, join(dir, CLOSED))
   if (bytes === undefined) return
@@ -45,10 +44,16 @@ export async function auditClosedFiles(fileSystem: FileSystem, dir: string, find
   const found = await hashesOf(fileSystem, dir)
   const isChanged = (name: string): boolean => listed.get(name) !== found.get(name)
   for (const [name, sha256] of listed) {
-    const other = name.endsWith('.bak') ? name.slice(0, -'.bak'.length) : `${name}.bak`
-    if (isChanged(name) && !isChanged(other))
+    if (isChanged(name) && !(await isWrittenSinceClose(fileSystem, dir, name)))
       findings.add(name, undefined, `content with SHA-256 ${sha256}`, found.get(name) ?? 'no file')
   }
+}
+
+/** Damage leaves the time of the last write as it was. */
+export async function isWrittenSinceClose(fileSystem: FileSystem, dir: string, name: string): Promise<boolean> {
+  const closed = await fileSystem.stat(join(dir, CLOSED))
+  const file = await fileSystem.stat(join(dir, name))
+  return closed !== undefined && file !== undefined && file.modifiedMs > closed.modifiedMs + SLACK_MS
 }
 
 async function hashesOf(fileSystem: FileSystem, dir: string): Promise<Map<string, string>> {
