@@ -156,6 +156,11 @@ class Sweep {
     return new Set(isHit.flatMap(({ path, from }) => this.#names.get(startOf(path) + from) ?? []))
   }
 
+  #isHit(one: Damage, physicalOffset: number): boolean {
+    if (one.kind !== 'log' && one.kind !== 'log, several') return false
+    return one.pieces.some(({ path, from }) => startOf(path) + from === physicalOffset)
+  }
+
   async #checkMessages(one: Damage, store: MessageStore, mayMiss: ReadonlySet<string>): Promise<void> {
     const { messages, firstSlots, isOurs } = this.#golden
     for (const [queue, records] of messages) {
@@ -169,9 +174,8 @@ class Sweep {
       await readQueue(store, topic, queueId, first, ({ queueOffset, physicalOffset, record }) => {
         seen.add(queueOffset)
         if (records[queueOffset - first]?.equals(record) === true) return
-        // In a broker's record only the body has a checksum: the damaged one itself may be shown.
-        if (isOurs || !mayMiss.has(this.#names.get(physicalOffset) ?? ''))
-          this.#complain(one, `${queue}/${queueOffset} is wrong`)
+        // In a broker's record only the body has a checksum: the damaged one itself may be shown, in another one's place too.
+        if (isOurs || !this.#isHit(one, physicalOffset)) this.#complain(one, `${queue}/${queueOffset} is wrong`)
       })
       for (let slot = first; slot < first + records.length; slot++) {
         const name = `${queue}/${slot}`
