@@ -3,7 +3,7 @@
  * A listener that throws is reported as an `error` event; an `error` without a listener goes to the logger, at most once a minute.
  */
 import type { Clock } from '../base/clock.ts'
-import { asError } from '../base/errors.ts'
+import { asError, PocketMQError } from '../base/errors.ts'
 import type { Logger } from '../base/logger.ts'
 
 /** Every event and what comes with it. */
@@ -111,6 +111,28 @@ export type EventName = keyof MessagingEvents
 /** Called with an event's details. What it returns is not awaited. */
 export type EventListener<N extends EventName> = (detail: MessagingEvents[N]) => void
 
+const EVENT_NAMES: Readonly<Record<EventName, true>> = {
+  error: true,
+  'offset-gap': true,
+  'topic-unconsumed': true,
+  'queue-unassigned': true,
+  'group-absent': true,
+  'subscription-mismatch': true,
+  'subscription-matches-nothing': true,
+  'handler-failed': true,
+  'consumer-fenced': true,
+  'handler-timeout': true,
+  'queue-paused': true,
+  'message-blocks': true,
+  'broadcast-dropped': true,
+  'lease-expired': true,
+  'dead-letter': true,
+  'transaction-no-checker': true,
+  'transaction-given-up': true,
+  'disk-pressure': true,
+  store: true,
+}
+
 const ERROR_LOG_INTERVAL_MS = 60_000
 
 /** Listeners by event. */
@@ -126,8 +148,14 @@ export class Events {
     this.#logger = logger
   }
 
-  /** Calls `listener` for each such event from now on. Answers how to stop that. */
+  /** Calls `listener` for each such event from now on. Answers how to stop that. @throws INVALID_ARGUMENT for a name that is none */
   on<N extends EventName>(name: N, listener: EventListener<N>): () => void {
+    if (!Object.hasOwn(EVENT_NAMES, name)) {
+      throw new PocketMQError('INVALID_ARGUMENT', `there is no event '${String(name)}'`, {
+        hint: `Events: ${Object.keys(EVENT_NAMES).join(', ')}.`,
+        details: { field: 'event', actual: String(name) },
+      })
+    }
     const listeners = this.#listeners.get(name) ?? new Set()
     this.#listeners.set(name, listeners)
     // Each registration is its own, also of one function twice.

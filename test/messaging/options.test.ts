@@ -80,3 +80,10 @@ describe('an option that means nothing for its consumer is refused', () => {
     await expect(mq.pullConsumer(pull)).rejects.toEqual(refused('drainTimeout'))
   })
 })
+
+test('a listener for an event that there is not is refused, with the names of those there are', async () => {
+  const { mq } = await openQueue()
+  expect(() => mq.on('deadletter' as never, () => undefined)).toThrowError(
+    expect.objectContaining({ code: 'POCKETMQ_INVALID_ARGUMENT', hint: expect.stringContaining('dead-letter') }),
+  )
+})
