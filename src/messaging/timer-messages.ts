@@ -8,7 +8,6 @@ import { javaHashCode } from '../codec/java-hash.ts'
 import type { PendingTimersFile } from '../codec/pending-timers.ts'
 import { decodePendingTimers, encodePendingTimers } from '../codec/pending-timers.ts'
 import {
-  PROPERTY_REAL_QUEUE_ID,
   PROPERTY_REAL_TOPIC,
   PROPERTY_TIMER_DEL_UNIQKEY,
   PROPERTY_TIMER_DELAY_MS,
@@ -20,7 +19,7 @@ import {
   propertyValue,
 } from '../codec/properties.ts'
 import { TIMER_LOG_FILE_BYTES } from '../codec/timer-log.ts'
-import type { DispatchRequest, MessageStore, PutRecord, StoredMessage } from '../store/message-store.ts'
+import type { DispatchRequest, MessageStore, StoredMessage } from '../store/message-store.ts'
 import type { Alarm, Alarms } from './alarms.ts'
 import type { WheelContent } from './broker-timers.ts'
 import { checkHashOf, readBrokerTimers, timerCheckHash, writeBrokerTimers } from './broker-timers.ts'
@@ -32,6 +31,7 @@ import type { ReplayPart } from './log-replay.ts'
 import type { PendingTimer } from './pending-timers.ts'
 import { PendingTimers } from './pending-timers.ts'
 import { formatRecallHandle, parseRecallHandle } from './recall-handle.ts'
+import { recallRecord } from './recall-record.ts'
 import { parseSettles, TIMER_GROUP } from './settlement.ts'
 import { TIMER_TOPIC } from './topics.ts'
 
@@ -53,9 +53,6 @@ const DUE_BATCH = 64
 const READ_MESSAGES = 256
 /** Records whose topic is read for the broker's figures at close. */
 const TOPICS_READ_MAX = 10_000
-/** Tag and body of a recall's record, as RocketMQ's brokers write it. */
-const RECALL_TAG = '_RECALL_TAG_'
-const RECALL_BODY: Uint8Array = Buffer.from('0')
 
 /** Delayed messages of one store. */
 export class TimerMessages implements ReplayPart {
@@ -182,17 +179,30 @@ export class TimerMessages implements ReplayPart {
     if (timer.state !== 'waiting') return { status: 'too-late', messageId }
     const put = this.#store.put(recallRecord(message, handle.deliverAtMs))
     this.#settled(timer.queueOffset)
-    await this.#store.reached(this.#store.durability, put.physicalOffset + put.sizeBytes)
+    const end = put.physicalOffset + put.sizeBytes
+    const [written] = await Promise.allSettled([this.#store.written(end)])
+    if (written.status === 'rejected') {
+      // A full device did not take the recall: the message still waits.
+      this.#pending.add(timer)
+      this.#setAlarm()
+      throw written.reason
+    }
+    await this.#store.reached(this.#store.durability, end)
     return { status: 'recalled', messageId }
   }
 
   /** Delivers nothing more; resolves when the loop has ended. */
   async stop(): Promise<void> {
+    this.#end()
+    await this.#running
+    await this.#saving
+  }
+
+  /** Sets no alarm any more: in a failed store what is due stays due, and would be tried again at once, for ever. */
+  #end(): void {
     this.#stop.abort()
     this.#parts.wallAlarms.cancel(this.#alarm)
     this.#wakeRoomWaiters()
-    await this.#running
-    await this.#saving
   }
 
   /** What waits, on the device when it resolves. */
@@ -358,7 +368,8 @@ export class TimerMessages implements ReplayPart {
         for (const [i, timer] of due.entries()) await this.#deliver(timer, messages[i], signal)
       } catch (error) {
         for (const timer of due) this.#pending.putBack(timer)
-        if (signal.aborted || isErrorNamed(error, 'STORE_CLOSED') || isErrorNamed(error, 'STORE_FAILED')) return
+        if (signal.aborted) return
+        if (isErrorNamed(error, 'STORE_CLOSED') || isErrorNamed(error, 'STORE_FAILED')) return this.#end()
         this.#parts.events.emit('error', { where: 'delivering delayed messages', error: asError(error) })
         await this.#parts.delivery.pause(signal)
       }
@@ -478,22 +489,4 @@ function isNamed(message: StoredMessage, topic: string, uniqueKey: string): bool
   return (
     message.topic === TIMER_TOPIC && message.uniqueKey === uniqueKey && message.property(PROPERTY_REAL_TOPIC) === topic
   )
-}
-
-function recallRecord(message: StoredMessage, deliverAtMs: number): PutRecord {
-  const uniqueKey = message.uniqueKey ?? ''
-  return {
-    topic: TIMER_TOPIC,
-    queueId: 0,
-    body: RECALL_BODY,
-    properties: {
-      TAGS: RECALL_TAG,
-      [PROPERTY_UNIQ_KEY]: uniqueKey,
-      [PROPERTY_TIMER_DEL_UNIQKEY]: uniqueKey,
-      [PROPERTY_TIMER_DELIVER_MS]: String(deliverAtMs),
-      [PROPERTY_TIMER_OUT_MS]: String(timerSlotMs(deliverAtMs)),
-      [PROPERTY_REAL_TOPIC]: message.property(PROPERTY_REAL_TOPIC) ?? '',
-      [PROPERTY_REAL_QUEUE_ID]: message.property(PROPERTY_REAL_QUEUE_ID) ?? '0',
-    },
-  }
 }
