@@ -10,6 +10,8 @@ const BACKLOG_MAX = 10_000
 const SENDS_A_TURN = 8
 /** Numbers of messages start over, so that they fit a table. */
 const NUMBERS = 2 ** 20
+/** At the pace, before latency counts. */
+const SETTLING_SECONDS = 1
 
 /** A queue at work. */
 export type Queue = {
@@ -18,12 +20,12 @@ export type Queue = {
   readonly close: () => Promise<void>
 }
 
-/** Flat out with `request.outstanding` senders, or at `settings.rate` a second; latency is from the call of send to the handler. */
+/** Flat out with `request.outstanding` senders, or, after a warm-up flat out, at `settings.rate` a second; latency is from the call of send to the handler. */
 export async function measureQueue(
   request: Request,
   open: (handle: (body: Buffer) => void) => Promise<Queue>,
 ): Promise<Answer> {
-  const clock = new Measured(request)
+  let clock = new Measured(request)
   const sentAt = new Float64Array(NUMBERS)
   let sent = 0
   let handled = 0
@@ -41,8 +43,14 @@ export async function measureQueue(
     return queue.send(body)
   }
   const rate = Number(request.settings.rate ?? 0)
-  if (rate > 0) await sendPaced(clock, rate, send)
-  else await sendFlatOut(clock, request.outstanding, send, () => sent - handled)
+  const backlog = (): number => sent - handled
+  if (rate > 0) {
+    // At the pace itself it would take minutes until everything is compiled.
+    await sendFlatOut(new Measured({ ...request, seconds: 0 }), request.outstanding, send, backlog)
+    while (backlog() > 0) await nextTurn()
+    clock = new Measured({ ...request, warmUpSeconds: SETTLING_SECONDS })
+    await sendPaced(clock, rate, send)
+  } else await sendFlatOut(clock, request.outstanding, send, backlog)
   const answer = clock.answer({ notYetHandled: sent - handled })
   await queue.close()
   return answer
