@@ -41,7 +41,38 @@ export type Delay =
   | { readonly kind: 'level'; readonly level: number }
   | { readonly kind: 'time'; readonly deliverMs: number }
 
+const FIELDS = 'topic, body, tag, keys, properties, messageGroup, delay, deliveryTimestamp, delayLevel, dedupeKey, flag'
 const NO_BODY = new Uint8Array(0)
+
+/** Refuses a field that no message has: it would be lost without a word. Runs for every message. @throws INVALID_ARGUMENT */
+export function checkFields(message: Message): void {
+  for (const name in message) {
+    switch (name) {
+      case 'topic':
+      case 'body':
+      case 'tag':
+      case 'keys':
+      case 'properties':
+      case 'messageGroup':
+      case 'delay':
+      case 'deliveryTimestamp':
+      case 'delayLevel':
+      case 'dedupeKey':
+      case 'flag':
+      // A message that was received may be sent on as it is.
+      case 'deliveryAttempt':
+        break
+      default:
+        if (message[name as keyof Message] !== undefined) throw unknownField(name)
+    }
+  }
+}
+
+function unknownField(name: string): Error {
+  const meant: Readonly<Record<string, string>> = { tags: 'tag', key: 'keys', shardingKey: 'messageGroup' }
+  const hint = `Fields: ${FIELDS}.${meant[name] === undefined ? '' : ` Did you mean ${meant[name]}?`} Own values go into properties.`
+  return invalid(name, `a message has no field '${name}'`, hint, FIELDS, name)
+}
 
 /** The body's bytes; a string's in UTF-8. @throws INVALID_ARGUMENT, MESSAGE_TOO_LARGE */
 export function bodyOf(message: Message, allowEmptyBody: boolean): Uint8Array {

@@ -14,7 +14,7 @@ import type { AppendRequest } from './core-types.ts'
 import { invalid } from './limits.ts'
 import { checkOptionNames } from './option-names.ts'
 import type { Message } from './outgoing-message.ts'
-import { bodyOf, delayOf, propertiesOf } from './outgoing-message.ts'
+import { bodyOf, checkFields, delayOf, propertiesOf } from './outgoing-message.ts'
 import type { MessageKind, ProducingCore } from './producing-core.ts'
 import { checkedQueueId } from './queue-choice.ts'
 import type { QueueSelector } from './settings.ts'
@@ -64,6 +64,7 @@ export class OutgoingRequests {
     if (typeof message !== 'object' || message === null) {
       throw invalid('message', 'a message must be an object', 'Pass { topic, body }.', 'object', typeof message)
     }
+    checkFields(message)
     checkOptionNames('send', options, SEND_OPTIONS)
     const { core, ids, allowEmptyBody, compressor, durability } = this.#parts
     const topic = core.route(message.topic)

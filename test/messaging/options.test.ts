@@ -1,5 +1,6 @@
 /** Every option that is accepted acts; one that would not is refused, with a hint. */
 import { describe, expect, test } from 'vitest'
+import { settled } from './consuming-bench.ts'
 import { openQueue } from './queue-on-disk.ts'
 
 const BILLING = { consumerGroup: 'billing', subscriptions: { orders: '*' } }
@@ -55,6 +56,41 @@ describe('an option with a misspelt name is refused', () => {
     const pull = await mq.pullConsumer({ consumerGroup: 'replay' })
     await expect(pull.poll({ max: 1 } as never)).rejects.toEqual(refused('max'))
     await expect(mq.tail('orders', { start: 'first' } as never).next()).rejects.toEqual(refused('start'))
+  })
+})
+
+describe('a field that a message has not', () => {
+  test.each(['tags', 'delayTimeLevel', 'shardingKey', 'priority'])(
+    '%s is refused, for it would be lost',
+    async field => {
+      const { mq } = await openQueue()
+      const message = { topic: 'orders', body: 'x', [field]: 5 }
+      await expect(mq.producer().send(message)).rejects.toMatchObject({
+        code: 'POCKETMQ_INVALID_ARGUMENT',
+        hint: expect.stringContaining('messageGroup'),
+        details: { field },
+      })
+    },
+  )
+
+  test('is fine without a value, and a message that was received is sent on as it is', async () => {
+    const { mq } = await openQueue()
+    const theirs = {
+      topic: 'orders',
+      body: 'x',
+      tag: 't',
+      keys: ['k'],
+      properties: new Map([['a', 'b']]),
+      priority: undefined,
+    }
+    await mq.producer().send(theirs)
+    await settled()
+    const simple = await mq.simpleConsumer({ ...BILLING, awaitDuration: 0 })
+    const [received] = await simple.receive()
+    await mq.producer().send(received as NonNullable<typeof received>)
+    await settled()
+    const [again] = await simple.receive()
+    expect(again).toMatchObject({ topic: 'orders', tag: 't', keys: ['k'], properties: { a: 'b' } })
   })
 })
 
