@@ -2,6 +2,7 @@
  * Messaging's parts around one store: made, brought up to date from the log, started, and stopped in the order that loses
  * nothing. It only wires; the facade and other adapters stand on it.
  */
+import { setMaxListeners } from 'node:events'
 import type { ErrorName } from '../base/errors.ts'
 import { asError, ERROR_CODES, PocketMQError } from '../base/errors.ts'
 import { UniqueIds } from '../codec/message-id.ts'
@@ -98,6 +99,8 @@ async function openGround(store: MessageStore, settings: MessagingSettings): Pro
   })
   const offsets = await OffsetTable.open({ store, alarms, events })
   const closing = new AbortController()
+  // Any number of callers may wait at once: no leak that Node should warn of.
+  setMaxListeners(0, closing.signal)
   return { store, settings, events, topics, wallAlarms, alarms, offsets, clients: new Clients(), closing }
 }
 
