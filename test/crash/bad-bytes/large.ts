@@ -6,7 +6,7 @@
  *   --dir <path>  where to make the folder; default: the system's temporary folder
  */
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, openSync, rmSync, writeSync } from 'node:fs'
+import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -54,7 +54,9 @@ async function fill(dir: string, bytes: number): Promise<void> {
   for (const share of [0.25, 0.5, 0.75]) {
     const at = Math.floor(bytes * share)
     const segment = String(at - (at % SEGMENT_BYTES)).padStart(20, '0')
-    writeSync(openSync(join(dir, 'commitlog', segment), 'r+'), Buffer.from([0xff]), 0, 1, at % SEGMENT_BYTES)
+    const file = openSync(join(dir, 'commitlog', segment), 'r+')
+    writeSync(file, Buffer.from([0xff]), 0, 1, at % SEGMENT_BYTES)
+    closeSync(file)
   }
   console.log(`${count} messages, ${bytes} bytes of log, 3 bytes damaged`)
 }
