@@ -105,8 +105,11 @@ export class DelayLevels implements ReplayPart {
     const isOurs = own !== undefined && (isAsWritten || parts.store.opened.isCheckpointOurs)
     // A broker was here: it went on from its JSON, and what it delivered carries no mark of ours.
     if (isOurs) levels.replayFrom = own.appliedTo
-    // Neither file was ever written: what is delivered shows in the log alone.
-    else if (own === undefined && json === undefined) levels.replayFrom = await firstParked(parts.store)
+    // Ours was never written, and no broker was here since: what we delivered shows in the log alone.
+    else if (own === undefined && (json === undefined || parts.store.opened.isCheckpointOurs))
+      levels.replayFrom = await firstParked(parts.store)
+    // Taken over from a broker: ours is written soon, so that no later open has to look through its log.
+    levels.#isDirty = own === undefined && json !== undefined
     // No broker was here, and the JSON is another: damage or a hand edit, which may only repeat.
     const limits = isAsWritten || json?.isBackup === true ? undefined : json?.file.offsets
     for (const range of parts.store.queues()) {

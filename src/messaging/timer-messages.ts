@@ -224,7 +224,6 @@ export class TimerMessages implements ReplayPart {
   }
 
   async #load(): Promise<void> {
-    const { min } = this.#store.watermarks
     const check = await timerCheckHash(this.#store)
     const file = await this.#store.smallFiles.load(SNAPSHOT_FILE, bytes => decodePendingTimers(bytes, SNAPSHOT_FILE))
     this.#checkHash = check
@@ -234,16 +233,12 @@ export class TimerMessages implements ReplayPart {
     const broker = await readBrokerTimers(this.#store)
     const range = this.#store.queueRange(TIMER_TOPIC, 0) ?? { minQueueOffset: 0, maxQueueOffset: 0 }
     if (broker === undefined) {
-      const first = await this.#store.read({
-        topic: TIMER_TOPIC,
-        queueId: 0,
-        queueOffset: range.minQueueOffset,
-        maxMessages: 1,
-      })
       this.#isSearching = true
-      this.replayFrom = first.messages[0]?.physicalOffset ?? min
+      this.replayFrom = await this.#firstParked(range.minQueueOffset)
       return
     }
+    // Whoever of us took the folder over may have delivered some before that was in a file of ours.
+    if (this.#store.opened.isCheckpointOurs) this.replayFrom = await this.#firstParked(range.minQueueOffset)
     this.#timerLogFileBytes = broker.timerLogFileBytes
     const inWheel = broker.messages.filter(message => message.queueOffset < broker.nextQueueOffset)
     for (const message of inWheel.sort((a, b) => a.queueOffset - b.queueOffset)) this.#add(message)
@@ -251,6 +246,11 @@ export class TimerMessages implements ReplayPart {
     await this.#readQueue(range.maxQueueOffset)
     this.#appliedTo = this.#store.watermarks.dispatched
     if (!this.#store.isReadOnly) this.#saveSoon()
+  }
+
+  async #firstParked(queueOffset: number): Promise<number> {
+    const { messages } = await this.#store.read({ topic: TIMER_TOPIC, queueId: 0, queueOffset, maxMessages: 1 })
+    return messages[0]?.physicalOffset ?? this.#store.watermarks.min
   }
 
   /** A queue that ends before what the file knows was cut by somebody: what comes to stand there is new. */
