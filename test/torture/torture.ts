@@ -38,7 +38,7 @@ export const TORTURES: Readonly<Record<string, Torture>> = {
       await killFolder(folder, dir, KILLS_PER_FOLDER, tally, isOver)
     },
   },
-  cuts: { lanes: 1, impossible: noExt4, run: cutFolder },
+  cuts: { lanes: 2, impossible: noExt4, run: cutFolder },
   full: { lanes: 0, impossible: noTmpfs, run: fullFolder },
   failing: { lanes: 0, impossible: noExt4, run: failingFolder },
   descriptors: { lanes: 0, impossible: noPrlimit, run: descriptorsFolder },
