@@ -46,7 +46,7 @@ export class SimulatedTree {
 
   /** The folder a path is in, and its name there. */
   place(path: string, operation: DiskOperation): { folder: FolderNode; name: string } {
-    return { folder: this.folder(dirname(resolve(path)), operation), name: basename(resolve(path)) }
+    return { folder: this.folder(dirname(path), operation), name: basename(path) }
   }
 
   /** Changes names in the live state; durable when the folder is flushed. */
@@ -184,8 +184,17 @@ function addChild(folder: FolderNode, name: string, child: AnyNode, state: 'live
   if (state !== 'live') folder.durable.set(name, child)
 }
 
-function namesOf(path: string): string[] {
-  return resolve(path)
+/** Paths that were taken apart before, as many as a large store has. */
+const NAMES_MAX = 4096
+const knownNames = new Map<string, readonly string[]>()
+
+function namesOf(path: string): readonly string[] {
+  const known = knownNames.get(path)
+  if (known !== undefined) return known
+  const names = resolve(path)
     .split(sep)
     .filter(name => name !== '')
+  if (knownNames.size >= NAMES_MAX) knownNames.clear()
+  knownNames.set(path, names)
+  return names
 }

@@ -17,8 +17,23 @@ export const CUT_CLASSES = [
 
 export type CutClass = (typeof CUT_CLASSES)[number]
 
+/** How the process before the one that was cut had ended. */
+export const ENDINGS = ['close', 'kill', 'power cut'] as const
+export const FORMERS = ['nobody', ...ENDINGS, 'broker'] as const
+
+export type Former = (typeof FORMERS)[number]
+
 /** What the workload was doing, where the file alone does not say. */
 export type Activity = 'recovery' | 'close' | 'retention' | undefined
+
+/** What a cut left; what it is held against comes with it. */
+export type CutImage = {
+  readonly disk: SimulatedDisk
+  readonly cutClass: CutClass
+  readonly former: Former
+  /** How many recoveries before this one were cut too. */
+  readonly depth: number
+}
 
 /** Sorts a cut at this event. `isBatch`: an append unit was not flushed yet; `isRoll`: nor was a segment's beginning. */
 export function classOf(
@@ -40,7 +55,8 @@ export function classOf(
 /** How many cuts are taken at one moment: more where moments are rare. */
 export function cutsOf(cutClass: CutClass): number {
   if (cutClass === 'other' || cutClass === 'rename' || cutClass === 'index') return 1
-  return cutClass === 'retention' || cutClass === 'offsets' || cutClass === 'roll' ? 6 : 2
+  if (cutClass === 'retention') return 12
+  return cutClass === 'offsets' || cutClass === 'roll' ? 6 : 2
 }
 
 /** Whether a moment is cut at: every one, but of the most frequent kind. */
@@ -52,13 +68,17 @@ export function takeMoment(cutClass: CutClass, random: SeededRandom): boolean {
 export class CutTally {
   readonly #digests = new Set<string>()
   readonly #counts = new Map<CutClass, number>(CUT_CLASSES.map(name => [name, 0]))
+  readonly #formers = new Map<Former, number>(FORMERS.map(name => [name, 0]))
+  readonly #depths: number[] = []
 
   /** False where the very same image was met before. */
-  isNew(disk: SimulatedDisk, cutClass: CutClass): boolean {
+  isNew({ disk, cutClass, former, depth }: CutImage): boolean {
     const digest = disk.digest()
     if (this.#digests.has(digest)) return false
     this.#digests.add(digest)
     this.#counts.set(cutClass, this.of(cutClass) + 1)
+    this.#formers.set(former, this.after(former) + 1)
+    this.#depths[depth] = (this.#depths[depth] ?? 0) + 1
     return true
   }
 
@@ -70,8 +90,20 @@ export class CutTally {
     return this.#counts.get(cutClass) ?? 0
   }
 
+  /** Cuts of processes that came after such an ending of the one before. */
+  after(former: Former): number {
+    return this.#formers.get(former) ?? 0
+  }
+
+  /** Cuts of recoveries that came after a power cut themselves. */
+  get again(): number {
+    return this.#depths.slice(1).reduce((sum, count) => sum + count, 0)
+  }
+
   toString(): string {
-    return `${this.total} different power cuts: ${CUT_CLASSES.map(name => `${name} ${this.of(name)}`).join(', ')}`
+    const classes = CUT_CLASSES.map(name => `${name} ${this.of(name)}`).join(', ')
+    const formers = FORMERS.map(name => `${name} ${this.after(name)}`).join(', ')
+    return `${this.total} different power cuts: ${classes}; after: ${formers}; in the recovery from another cut: ${this.again}`
   }
 }
 
@@ -85,4 +117,9 @@ export function firstSeed(fixed: number): number {
 export function cutsWanted(some: number): number {
   if (process.env.SEED !== undefined) return 1
   return Number(process.env.CUTS ?? (process.env.ROTATE === undefined ? some : 5 * some))
+}
+
+/** Whether a run is of one seed, or of so many cuts, and so of no use for counting. */
+export function isOneSeed(): boolean {
+  return process.env.SEED !== undefined || process.env.CUTS !== undefined
 }

@@ -1,7 +1,13 @@
 /** Opens what a power cut left of a messaging workload, takes everything out by a consumer, and holds it against what was promised. */
+import { createHash } from 'node:crypto'
+import type { ConsumerOffset } from '../../src/codec/consumer-offset-json.ts'
+import { decodeConsumerOffsets } from '../../src/codec/consumer-offset-json.ts'
+import { parseLooseJson } from '../../src/codec/loose-json.ts'
+import type { QueueProgress } from '../../src/messaging/core-types.ts'
 import { PocketMQ } from '../../src/messaging/pocket-mq.ts'
 import type { SimpleConsumer } from '../../src/messaging/simple-consumer.ts'
 import { ManualClock } from '../../src/testing/manual-clock.ts'
+import type { BrokersFolder } from './broker-ground.ts'
 import { complaintsOf } from './queue-fates.ts'
 import type { QueueImage, Versions } from './queue-workload.ts'
 import { DIR, GROUP, queueOptions, shownSubscriptions, TOPIC } from './queue-workload.ts'
@@ -13,18 +19,18 @@ const REMEMBERED_MS = 300_000
 /** Whoever looks what is there throws nothing away. */
 const KEEP_HOURS = 1000
 const NAME_CHARS = 16
+/** Of the broker's topics the one that all its groups consumed. */
+const BROKERS_TOPIC = 'normal'
 /** More than there are queues. */
 const NEW_BODIES: readonly string[] = ['new 0', 'new 1', 'new 2', 'new 3']
 
-type OffsetFile = Readonly<Record<string, Readonly<Record<string, number>>>>
-
 /** Answers what is wrong. `onFlush` is called at every flush of the recovery. */
 export async function checkQueueImage(image: QueueImage, onFlush: () => void): Promise<string[]> {
-  const { disk } = image
+  const { disk, ground } = image
   const clock = new ManualClock(image.nowMs)
   const stop = disk.onFlush(onFlush)
   const offsets = brokersOffsets(image)
-  const mq = await PocketMQ.open(DIR, queueOptions(image.seed, disk, clock, KEEP_HOURS))
+  const mq = await PocketMQ.open(DIR, queueOptions({ ...image, clock }, KEEP_HOURS))
   stop()
   const complaints = [
     ...compareSmallFiles(image),
@@ -42,25 +48,24 @@ export async function checkQueueImage(image: QueueImage, onFlush: () => void): P
   await sendAgain(mq, image)
   const received = await takeAll(consumer, clock)
   complaints.push(...(await compareMessages(mq, image, received)))
+  if (ground !== undefined) complaints.push(...(await compareBrokers(mq, ground)))
   await mq.close({ drainMs: 0 })
   return complaints
 }
 
 /** `consumerOffset.json` as a broker would read it. */
-function brokersOffsets({ disk }: QueueImage): OffsetFile {
+function brokersOffsets({ disk }: QueueImage): readonly ConsumerOffset[] {
   const path = `${DIR}/config/consumerOffset.json`
-  return disk.paths().includes(path) ? JSON.parse(disk.contentOf(path).toString()).offsetTable : {}
+  return disk.paths().includes(path) ? decodeConsumerOffsets(disk.contentOf(path).toString()).offsets : []
 }
 
 /** A broker does not cut offsets: past the end of a queue they would skip what comes there. */
-function compareOffsets(mq: PocketMQ, offsets: OffsetFile): string[] {
-  return Object.entries(offsets).flatMap(([name, byQueue]) =>
-    Object.entries(byQueue).flatMap(([queueId, queueOffset]) => {
-      const end = mq.store.queueRange(name.split('@')[0] as string, Number(queueId))?.maxQueueOffset
-      if (end === undefined || queueOffset <= end) return []
-      return [`consumerOffset.json has ${queueOffset} for ${name}/${queueId}, which ends at ${end}`]
-    }),
-  )
+function compareOffsets(mq: PocketMQ, offsets: readonly ConsumerOffset[]): string[] {
+  return offsets.flatMap(({ group, topic, queueId, queueOffset }) => {
+    const end = mq.store.queueRange(topic, queueId)?.maxQueueOffset
+    if (end === undefined || queueOffset <= end) return []
+    return [`consumerOffset.json has ${queueOffset} for ${group} in ${topic}/${queueId}, which ends at ${end}`]
+  })
 }
 
 /** What was sent with a key, sent once more, is not stored once more; and what is new is taken. */
@@ -75,7 +80,7 @@ async function sendAgain(mq: PocketMQ, { fates, nowMs }: QueueImage): Promise<vo
 
 async function compareMessages(
   mq: PocketMQ,
-  { fates }: QueueImage,
+  { fates, ground }: QueueImage,
   received: ReadonlyMap<string, number>,
 ): Promise<string[]> {
   const complaints = NEW_BODIES.flatMap(body =>
@@ -98,11 +103,35 @@ async function compareMessages(
   }
   for (const [topic, bodies] of stored) {
     if (topic.startsWith('rmq_sys') || topic.startsWith('RMQ_SYS') || topic.startsWith('SCHEDULE')) continue
-    for (const body of bodies.keys()) {
+    for (const body of ground === undefined ? bodies.keys() : []) {
       if (!fates.has(body) && !NEW_BODIES.includes(body))
         complaints.push(`${body.slice(0, NAME_CHARS)} of ${topic} was never sent`)
     }
   }
+  return complaints
+}
+
+/** What a broker had left is there, byte for byte, its groups are no further back than it had them, and what waits still waits. */
+async function compareBrokers(mq: PocketMQ, { messages, committed, pending }: BrokersFolder): Promise<string[]> {
+  const complaints: string[] = []
+  for (const { topic, queueId, queueOffset, bodySha1 } of messages) {
+    const read = await mq.store.read({ topic, queueId, queueOffset, maxMessages: 1 })
+    const body = read.messages[0]?.body
+    if (body === undefined || createHash('sha1').update(body).digest('hex') !== bodySha1)
+      complaints.push(`the broker's ${topic}/${queueId}/${queueOffset} is ${body === undefined ? 'lost' : 'another'}`)
+  }
+  const mine = committed.filter(({ topic }) => topic === BROKERS_TOPIC)
+  const progress = new Map<string, readonly QueueProgress[]>()
+  for (const { group } of mine) {
+    if (!progress.has(group)) progress.set(group, (await mq.admin.groupProgress(group)).queues)
+  }
+  for (const { group, topic, queueId, queueOffset } of mine) {
+    const found = progress.get(group)?.find(queue => queue.topic === topic && queue.queueId === queueId)?.committed
+    if (found !== queueOffset)
+      complaints.push(`${group} is at ${found} of ${topic}/${queueId}, and the broker had ${queueOffset}`)
+  }
+  const { delayed } = await mq.admin.stats()
+  if (delayed !== pending) complaints.push(`${delayed} messages wait for their time, not the ${pending} of the broker`)
   return complaints
 }
 
@@ -111,7 +140,7 @@ function compareSmallFiles({ disk }: QueueImage): string[] {
   return disk.paths().flatMap(path => {
     if (!/\.json(\.bak)?$/.test(path)) return []
     try {
-      JSON.parse(disk.contentOf(path).toString())
+      parseLooseJson(disk.contentOf(path).toString(), path)
       return []
     } catch (error) {
       return [`${path} is not whole: ${String(error)}`]

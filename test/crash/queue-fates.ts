@@ -19,6 +19,8 @@ export type Fate = {
   isDying: boolean
   /** Its consumer has been done with it, one way or another: retention may take it. */
   isPassed: boolean
+  /** A consumer saw it in a store that shows only what is on the device, and nothing was thrown away since. */
+  isShown: boolean
   /** Nobody consumes it any more, and retention has looked for what is old since. */
   isForgotten: boolean
   /** It was acknowledged, and a file that says so has reached the device. */
@@ -42,7 +44,15 @@ export type Findings = {
 export function newFate(kind: Kind, topic: string, sentMs: number): Fate {
   return {
     ...{ kind, topic, sentMs, isStored: false, isRecalling: false, isRecalled: false, isAcknowledging: false },
-    ...{ isDying: false, isPassed: false, isForgotten: false, isSettled: false, isDeleting: false, isDeleted: false },
+    ...{
+      isDying: false,
+      isPassed: false,
+      isShown: false,
+      isForgotten: false,
+      isSettled: false,
+      isDeleting: false,
+      isDeleted: false,
+    },
   }
 }
 
@@ -63,6 +73,8 @@ export function complaintsOf(fate: Fate, { copies, received, dead, retried }: Fi
   if (isGone(fate) && copies > 0) complaints.push('is there, although it was decided against')
   if (isKept(fate) && copies === 0 && !fate.isPassed && !fate.isForgotten)
     complaints.push('was stored for good and is lost')
+  if (fate.isShown && !isGone(fate) && !fate.isDeleting && copies === 0)
+    complaints.push('was shown to a consumer and is lost')
   if (dead > 1) complaints.push('has two dead letters')
   if (received > 1) complaints.push(`came ${received} times, each time acknowledged`)
   if (fate.isSettled && received > 0 && retried === 0) complaints.push('comes again after its acknowledgement was kept')

@@ -1,6 +1,7 @@
 /**
  * A seeded workload on PocketMQ in a simulated disk: sends, batches, delays and their recalls, transactions, acknowledgements,
- * retries, dead letters, topics and groups that come, change and go, retention; in several processes, one after another.
+ * retries, dead letters, topics and groups that come, change and go, retention; in several processes, one after another, in a
+ * folder of its own or in one that a broker closed.
  */
 import { silentLogger } from '../../src/base/logger.ts'
 import type { PocketMQOptions } from '../../src/messaging/pocket-mq.ts'
@@ -12,8 +13,9 @@ import type { SeededRandom } from '../../src/testing/seeded-random.ts'
 import { seededRandom } from '../../src/testing/seeded-random.ts'
 import type { DiskEvent } from '../../src/testing/simulated-disk.ts'
 import { SimulatedDisk } from '../../src/testing/simulated-disk.ts'
-import type { Activity, CutClass } from './cut-tally.ts'
-import { classOf } from './cut-tally.ts'
+import type { BrokersFolder } from './broker-ground.ts'
+import type { Activity, CutClass, CutImage, Former } from './cut-tally.ts'
+import { classOf, ENDINGS } from './cut-tally.ts'
 import type { Fate, Kind } from './queue-fates.ts'
 import { newFate } from './queue-fates.ts'
 
@@ -38,20 +40,46 @@ export type QueuePromises = {
   readonly groups: ReadonlyMap<string, Versions>
   readonly nowMs: number
   readonly seed: number
+  /** The broker's folder that it began with. */
+  readonly ground: BrokersFolder | undefined
 }
 
-export type QueueImage = QueuePromises & {
+export type QueueImage = QueuePromises & CutImage
+
+/** What a seed's store is opened with. */
+export type OpenedOn = {
+  readonly seed: number
   readonly disk: SimulatedDisk
-  readonly cutClass: CutClass
-  readonly depth: number
+  readonly clock: ManualClock
+  readonly ground: BrokersFolder | undefined
+}
+
+const SMALL = { commitLogSegmentBytes: 8192, consumeQueueSegmentEntries: 20, indexSlots: 16, indexEntries: 48 }
+
+/** A store that shows nothing that is not on the device. */
+export function isDiskStore(seed: number): boolean {
+  return seed % 2 === 0
+}
+
+/** In some stores offsets are saved several times between two flushes. */
+function flushIntervalOf(seed: number): number {
+  return seed % 4 === 1 ? 20_000 : 1000
 }
 
 /** A seed's store; who only looks keeps everything for so many `hours`. */
-export function queueOptions(seed: number, fileSystem: SimulatedDisk, clock: ManualClock, hours = 1): PocketMQOptions {
-  const durability = seed % 2 === 0 ? 'disk' : 'interval'
+export function queueOptions({ seed, disk, clock, ground }: OpenedOn, hours = 1): PocketMQOptions {
+  const durability = isDiskStore(seed) ? 'disk' : 'interval'
   return {
-    ...{ fileSystem, clock, logger: silentLogger, durability, flushIntervalMs: 1000, topicQueues: 2 },
-    ...{ commitLogSegmentBytes: 8192, consumeQueueSegmentEntries: 20, indexSlots: 16, indexEntries: 48 },
+    ...{
+      fileSystem: disk,
+      clock,
+      logger: silentLogger,
+      durability,
+      flushIntervalMs: flushIntervalOf(seed),
+      topicQueues: 2,
+    },
+    // A folder keeps the sizes that it was made with.
+    ...(ground === undefined ? SMALL : {}),
     ...{ transactionTimeoutMs: 2000, transactionCheckIntervalMs: 1000, retention: { freeBytesMin: 0, hours } },
     random: seededRandom(7).next,
   }
@@ -71,8 +99,10 @@ type Session = { readonly mq: PocketMQ; readonly producer: Producer; readonly co
 export class QueueWorkload {
   readonly #seed: number
   readonly #random: SeededRandom
-  readonly #clock = new ManualClock()
+  readonly #ground: BrokersFolder | undefined
+  readonly #clock: ManualClock
   #disk: SimulatedDisk
+  #former: Former
   readonly #fates = new Map<string, Fate>()
   readonly #topics = new Map<string, Versions>()
   readonly #groups = new Map<string, Versions>()
@@ -86,10 +116,13 @@ export class QueueWorkload {
   #sends = 0
   #stopWatching: () => void = () => undefined
 
-  constructor(seed: number, onMoment: Tell) {
+  constructor(seed: number, onMoment: Tell, ground?: BrokersFolder) {
     this.#seed = seed
     this.#random = seededRandom(seed)
-    this.#disk = new SimulatedDisk({ seed, clock: this.#clock })
+    this.#ground = ground
+    this.#clock = new ManualClock(ground?.nowMs)
+    this.#disk = ground === undefined ? new SimulatedDisk({ seed, clock: this.#clock }) : ground.diskOf(seed)
+    this.#former = ground === undefined ? 'nobody' : 'broker'
     this.#onMoment = onMoment
   }
 
@@ -105,7 +138,7 @@ export class QueueWorkload {
   async #open(): Promise<Session> {
     this.#stopWatching = this.#disk.watch(event => this.#onEvent(event))
     this.#activity = 'recovery'
-    const mq = await PocketMQ.open(DIR, queueOptions(this.#seed, this.#disk, this.#clock))
+    const mq = await PocketMQ.open(DIR, queueOptions(this.#opened()))
     this.#activity = undefined
     const producer = mq.producer({ group: 'shop', durability: 'disk' })
     const subscriptions = { [TOPIC]: '*' }
@@ -116,14 +149,18 @@ export class QueueWorkload {
 
   /** The process ends, one way or another; the next one opens what is there. */
   async #end({ mq }: Session, wanted: 'close' | undefined): Promise<void> {
-    const way = wanted ?? (['close', 'kill', 'power cut'] as const)[this.#random.below(3)]
+    const way = wanted ?? (ENDINGS[this.#random.below(ENDINGS.length)] as Former)
     if (way === 'close') {
       this.#activity = 'close'
       await mq.close({ drainMs: 0 })
+      for (const fate of this.#acknowledged) fate.isSettled = true
+      for (let i = 0; i < 2; i++) this.#tell('close')
       this.#stopWatching()
+      this.#former = 'close'
       return
     }
     this.#stopWatching()
+    this.#former = way
     const former = this.#disk
     this.#disk = way === 'kill' ? former.kill() : former.powerCut(this.#random.below(2 ** 31))
     // What had not reached the device when the power failed is promised no more; what was, stays.
@@ -212,6 +249,7 @@ export class QueueWorkload {
     const fate = this.#fates.get(message.body.toString())
     if (fate === undefined) throw new Error(`received what was never sent: ${message.body}`)
     fate.isPassed = true
+    fate.isShown = isDiskStore(this.#seed)
     if (this.#random.chance(0.25)) return await this.#asUnit(() => message.nack())
     if (this.#random.chance(0.1)) {
       fate.isDying = true
@@ -274,9 +312,14 @@ export class QueueWorkload {
   }
 
   async #retain({ mq }: Session): Promise<void> {
+    // A broker's messages would all be old at once.
+    if (this.#ground !== undefined) return
     this.#activity = 'retention'
     this.#clock.stepWallClock(HOUR_MS)
-    for (const fate of this.#fates.values()) fate.isForgotten ||= fate.topic !== TOPIC || fate.isDying
+    for (const fate of this.#fates.values()) {
+      fate.isForgotten ||= fate.topic !== TOPIC || fate.isDying
+      fate.isShown = false
+    }
     await mq.store.applyRetention()
     this.#activity = undefined
   }
@@ -290,18 +333,27 @@ export class QueueWorkload {
     if (path.includes('/commitlog/') && operation === 'truncate') this.#isRoll = true
     const isFlush = operation === 'flush' || operation === 'flush-folder'
     if (!isFlush && !this.#random.chance(0.1)) return
-    const cutClass = classOf(event, this.#activity, { isBatch: this.#isUnit, isRoll: this.#isRoll })
+    this.#tell(classOf(event, this.#activity, { isBatch: this.#isUnit, isRoll: this.#isRoll }))
+    if (path.includes('/commitlog/') && operation === 'flush' && phase === 'after') this.#isRoll = false
+  }
+
+  #tell(cutClass: CutClass): void {
     this.#onMoment(cutClass, () => ({
       disk: this.#disk.powerCut(this.#random.below(2 ** 31)),
       cutClass,
+      former: this.#former,
       depth: 0,
       fates: copyOf(this.#fates),
       topics: copyOf(this.#topics),
       groups: copyOf(this.#groups),
       nowMs: this.#clock.nowMs(),
       seed: this.#seed,
+      ground: this.#ground,
     }))
-    if (path.includes('/commitlog/') && operation === 'flush' && phase === 'after') this.#isRoll = false
+  }
+
+  #opened(): OpenedOn {
+    return { seed: this.#seed, disk: this.#disk, clock: this.#clock, ground: this.#ground }
   }
 }
 

@@ -19,7 +19,15 @@ export async function checkImage(image: Image, random: SeededRandom, onFlush: ()
   const store = await open()
   stop()
   const complaints = [...(await compare(store, image)), ...checkConfig(image)]
+  if (!disk.paths().includes(`${DIR}/abort`)) complaints.push('nothing tells a broker that the store is open')
+  // Of its two slots one is whole at any moment once there was one.
+  const isStateLost = store.recovery.notes.some(note => note.includes('pocketmq/state was damaged'))
+  if (image.former !== 'nobody' && isStateLost) complaints.push('the state page is lost')
   if (image.isClosed && !store.recovery.clean && image.depth === 0) complaints.push('a closed store was not clean')
+  const from = store.watermarks.appended - store.recovery.scannedBytes
+  // An append unit that was not whole is read as well.
+  if (image.depth === 0 && from < image.checkpointedUpTo - (options.commitLogSegmentBytes as number))
+    complaints.push(`recovery reads from ${from} on, and ${image.checkpointedUpTo} was a checkpoint`)
   if (store.recovery.damaged.length > 0) complaints.push(`damage: ${JSON.stringify(store.recovery.damaged)}`)
   const { queueOffset } = store.put({ topic: 'topic-0', queueId: 0, body: Buffer.from('after') })
   await store.flushed(store.watermarks.appended)
@@ -121,6 +129,8 @@ async function compareKeys(store: MessageStore, image: Image): Promise<string[]>
 function checkConfig({ disk, configSaved, configBegun }: Image): string[] {
   const path = `${DIR}/${CONFIG_FILE}`
   const complaints: string[] = []
+  const isBackupDue = configSaved > 1 && configSaved === configBegun
+  if (isBackupDue && !disk.paths().includes(`${path}.bak`)) complaints.push('the version before is not kept')
   for (const [name, least] of [
     [path, configSaved],
     [`${path}.bak`, 0],

@@ -7,8 +7,8 @@ import type { SeededRandom } from '../../src/testing/seeded-random.ts'
 import { seededRandom } from '../../src/testing/seeded-random.ts'
 import type { DiskEvent } from '../../src/testing/simulated-disk.ts'
 import { SimulatedDisk } from '../../src/testing/simulated-disk.ts'
-import type { Activity, CutClass } from './cut-tally.ts'
-import { classOf } from './cut-tally.ts'
+import type { Activity, CutClass, CutImage, Former } from './cut-tally.ts'
+import { classOf, ENDINGS } from './cut-tally.ts'
 
 export const DIR = '/store'
 /** A small file of the layers above, replaced as a whole. */
@@ -40,6 +40,8 @@ export type Promised = {
   readonly sentCount: number
   /** Everything below had been acknowledged as flushed. */
   readonly flushedUpTo: number
+  /** Recovery has nothing to read again below: a checkpoint was taken there. */
+  readonly checkpointedUpTo: number
   /** Retention had removed, or had begun to remove, everything below. */
   readonly removedUpTo: number
   readonly deletions: readonly Deletion[]
@@ -54,7 +56,7 @@ export type Promised = {
 }
 
 /** What a cut left, and what it is held against. */
-export type Image = Promised & { readonly disk: SimulatedDisk; readonly cutClass: CutClass; readonly depth: number }
+export type Image = Promised & CutImage
 
 /** How a workload runs. */
 export type Workload = {
@@ -96,6 +98,7 @@ export class StoreWorkload {
   #sent: Sent[] = []
   readonly #deletions: Deletion[] = []
   #flushedUpTo = 0
+  #checkpointedUpTo = 0
   #removedUpTo = 0
   #configBegun = 0
   #configSaved = 0
@@ -103,6 +106,7 @@ export class StoreWorkload {
   #appends = 0
   #stopWatching: () => void = () => undefined
   #activity: Activity
+  #former: Former = 'nobody'
   /** Log flushes that began before this many messages were sent. */
   #lastFlushed = 0
 
@@ -119,6 +123,7 @@ export class StoreWorkload {
       sent: this.#sent,
       sentCount: this.#sent.length,
       flushedUpTo: this.#flushedUpTo,
+      checkpointedUpTo: this.#checkpointedUpTo,
       removedUpTo: this.#removedUpTo,
       deletions: this.#deletions.map(deletion => ({ ...deletion })),
       configSaved: this.#configSaved,
@@ -165,9 +170,10 @@ export class StoreWorkload {
 
   /** The process ends, one way or another, and the next one opens what is there. */
   async #reopen(store: MessageStore): Promise<MessageStore> {
-    const way = (['close', 'kill', 'power cut'] as const)[this.#random.below(3)]
+    const way = ENDINGS[this.#random.below(ENDINGS.length)] as Former
     if (way === 'close') await this.#close(store)
     this.#stopWatching()
+    this.#former = way
     const former = this.#disk
     if (way === 'kill') this.#disk = former.kill()
     if (way === 'power cut') this.#disk = former.powerCut(this.#random.below(2 ** 31))
@@ -189,13 +195,14 @@ export class StoreWorkload {
     if (random.chance(0.12)) await this.#saveOffsets(store)
     if (random.chance(0.04)) await this.#deleteTopic(store)
     if (random.chance(0.15)) await this.#retain(store)
-    if (random.chance(0.06)) await this.#checkpoint(store)
+    if (random.chance(0.1)) await this.#checkpoint(store)
   }
 
   async #checkpoint(store: MessageStore): Promise<void> {
     const end = store.watermarks.appended
     await store.flush()
     this.#flushedUpTo = Math.max(this.#flushedUpTo, end)
+    this.#checkpointedUpTo = end
   }
 
   #append(store: MessageStore): void {
@@ -288,7 +295,7 @@ export class StoreWorkload {
   #tell(cutClass: CutClass): void {
     const cut = (): Image => {
       const disk = this.#disk.powerCut(this.#random.below(2 ** 31))
-      return { ...this.promised(), disk, cutClass, depth: 0 }
+      return { ...this.promised(), disk, cutClass, former: this.#former, depth: 0 }
     }
     this.#workload.onMoment(cutClass, cut)
   }

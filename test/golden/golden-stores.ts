@@ -55,6 +55,7 @@ export type MessageLine = {
   storeTimestamp: number
   properties: Record<string, string>
   body?: string | null
+  bodySha1?: string
 }
 
 /** Where RocketMQ finds a timestamp in a queue. */

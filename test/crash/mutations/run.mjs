@@ -1,71 +1,113 @@
 /**
- * Plants bugs into a copy of the project, one by one, and runs the harness that is likely to catch each, then the others. Prints
- * a table; exits 1 where one survives or does not apply any more. `npm run test:mutations [-- part of a name]`
+ * Plants bugs into a private copy of the project, one by one, and runs the harness that must catch each. Prints a table with
+ * the test that did; exits 1 where one survives, or where a text that a bug replaces is not in the source any more.
+ * `npm run test:mutations [-- part of a name ...] [--harness engine] [--piece 1/4] [--jobs 2]`
  */
-import { spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
 import { HARNESSES, MUTATIONS } from './mutations.mjs'
 
 const REPOSITORY = fileURLToPath(new URL('../../..', import.meta.url))
-const TIMEOUT_MS = 900_000
-const NAME_CHARS = Math.max(...MUTATIONS.map(({ name }) => name.length))
+/** A planted bug may as well make a test wait for ever. */
+const TIMEOUT_MS = 300_000
 
-const wanted = process.argv[2] ?? ''
-const survivors = []
-for (const mutation of MUTATIONS.filter(({ name }) => name.includes(wanted))) {
-  const startedMs = Date.now()
-  const verdict = plant(mutation)
-  if (!verdict.isCaught) survivors.push(mutation.name)
-  const seconds = Math.round((Date.now() - startedMs) / 1000)
-  console.log(`${mutation.name.padEnd(NAME_CHARS)}  ${String(seconds).padStart(4)} s  ${verdict.text}`)
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    piece: { type: 'string', default: '1/1' },
+    harness: { type: 'string' },
+    jobs: { type: 'string', default: String(Math.min(2, availableParallelism())) },
+  },
+})
+const [piece, pieces] = values.piece.split('/').map(Number)
+const wanted = MUTATIONS.filter(({ name }) => positionals.length === 0 || positionals.some(part => name.includes(part)))
+  .filter(({ harness }) => harness === (values.harness ?? harness))
+  .filter((_, i) => i % pieces === piece - 1)
+const stop = new AbortController()
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => stop.abort())
+
+refuseStale(wanted)
+const startedMs = Date.now()
+const waiting = [...wanted]
+const caught = []
+await Promise.all(Array.from({ length: Number(values.jobs) }, work))
+const seconds = Math.round((Date.now() - startedMs) / 1000)
+console.log(`${caught.length} of ${wanted.length} planted bugs caught in ${seconds} s`)
+for (const { name } of wanted.filter(mutation => !caught.includes(mutation))) console.log(`NOT CAUGHT: ${name}`)
+process.exit(caught.length === wanted.length ? 0 : 1)
+
+/** A bug that changes nothing would count as one that no test sees, or worse, be taken for caught. */
+function refuseStale(mutations) {
+  const stale = mutations.filter(({ path, before, after, harness }) => {
+    const found = readFileSync(join(REPOSITORY, path), 'utf8').split(before).length - 1
+    return found !== 1 || before === after || HARNESSES[harness] === undefined
+  })
+  if (stale.length === 0) return
+  for (const { name, path } of stale) console.log(`DOES NOT APPLY: ${name}: its text is not there once in ${path}`)
+  process.exit(1)
 }
-console.log(survivors.length === 0 ? 'every planted bug was caught' : `NOT CAUGHT: ${survivors.join('; ')}`)
-process.exit(survivors.length === 0 ? 0 : 1)
 
-function plant({ path, before, after, first }) {
+/** Plants what waits, one after another, into a copy of its own. */
+async function work() {
   const folder = mkdtempSync(join(tmpdir(), 'pocketmq-mutation-'))
   try {
     for (const name of ['src', 'test', 'data', 'package.json', 'tsconfig.json']) {
       cpSync(join(REPOSITORY, name), join(folder, name), { recursive: true })
     }
     symlinkSync(join(REPOSITORY, 'node_modules'), join(folder, 'node_modules'))
-    const text = readFileSync(join(folder, path), 'utf8')
-    if (!text.includes(before)) return { isCaught: false, text: `does not apply: ${path} has changed` }
-    writeFileSync(
-      join(folder, path),
-      text.replaceAll(before, () => after),
-    )
-    for (const harness of new Set([first, ...Object.keys(HARNESSES)])) {
-      const failure = run(folder, HARNESSES[harness])
-      if (failure !== undefined) return { isCaught: true, text: `caught by: ${failure}` }
+    for (let mutation = waiting.shift(); mutation !== undefined && !stop.signal.aborted; mutation = waiting.shift()) {
+      const begunMs = Date.now()
+      const failure = await plant(folder, mutation)
+      if (failure !== undefined && !stop.signal.aborted) caught.push(mutation)
+      const tookSeconds = Math.round((Date.now() - begunMs) / 1000)
+      console.log(`| ${mutation.name} | ${failure ?? '**SURVIVED**'} | ${tookSeconds} s |`)
     }
-    return { isCaught: false, text: 'SURVIVED' }
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
 }
 
+async function plant(folder, { path, before, after, harness }) {
+  const file = join(folder, path)
+  const text = readFileSync(file, 'utf8')
+  writeFileSync(
+    file,
+    text.replace(before, () => after),
+  )
+  try {
+    return await run(folder, HARNESSES[harness])
+  } finally {
+    writeFileSync(file, text)
+  }
+}
+
 /** The test that failed; undefined where none did. */
-function run(folder, { files, name, cuts }) {
+function run(folder, { files, name = '', cuts = 0 }) {
   const env = { ...process.env, CUTS: String(cuts), NO_COLOR: '1' }
   delete env.SEED
   delete env.ROTATE
   const vitest = join(folder, 'node_modules/vitest/vitest.mjs')
-  const given = [
-    'run',
-    '--config',
-    'test/vitest.config.ts',
-    '--bail',
-    '1',
-    ...(name === '' ? [] : ['-t', name]),
-    ...files,
-  ]
-  const ended = spawnSync(process.execPath, [vitest, ...given], {
-    ...{ cwd: folder, env, encoding: 'utf8', timeout: TIMEOUT_MS, maxBuffer: 2 ** 28 },
+  const given = ['run', '--config', 'test/vitest.config.ts', '--bail', '1', '--maxWorkers', '1']
+  const child = spawn(process.execPath, [vitest, ...given, ...(name === '' ? [] : ['-t', name]), ...files], {
+    ...{ cwd: folder, env, stdio: ['ignore', 'pipe', 'pipe'], timeout: TIMEOUT_MS, signal: stop.signal },
   })
-  if (ended.status === 0) return undefined
-  return /^\s*×\s*(.*?)\s*\d*m?s?$/m.exec(ended.stdout)?.[1] ?? 'a run that does not end'
+  let output = ''
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on('data', chunk => {
+      output += chunk
+    })
+  }
+  return new Promise(resolve => {
+    child.on('error', () => resolve('was stopped'))
+    child.on('close', status => {
+      if (process.env.VERBOSE !== undefined) console.log(output)
+      const failed = /^\s*FAIL\s+test\/(.*?)\s*$/m.exec(output)?.[1]
+      if (status === 0) resolve(undefined)
+      else resolve(failed ?? 'a run that does not end, or does not begin')
+    })
+  })
 }
