@@ -4,6 +4,7 @@
  */
 import { assert } from './assert.ts'
 import { abortError } from './errors.ts'
+import { runNextTurn } from './turns.ts'
 
 type Waiter = {
   readonly at: number
@@ -13,6 +14,9 @@ type Waiter = {
   readonly reject: (error: Error) => void
 }
 
+/** Waiters that are told within one turn of the event loop: what they do next comes before any timer and any I/O. */
+const TOLD_A_TURN = 256
+
 /** A monotonic position with waiters. */
 export class Watermark {
   readonly name: string
@@ -21,6 +25,7 @@ export class Watermark {
   /** Ascending by `at` from #head on; those before #head are done. */
   #waiters: Waiter[] = []
   #head = 0
+  #isTelling = false
 
   constructor(name: string, value: number) {
     this.name = name
@@ -31,15 +36,23 @@ export class Watermark {
     return this.#value
   }
 
-  /** Moves forward to `to` and resolves whoever waited for it. */
+  /** Moves forward to `to` and resolves whoever waited for it; where they are many, the later ones in later turns. */
   advance(to: number): void {
     if (to < this.#value) assert(false, `${this.name} moves only forward: ${this.#value} to ${to}`)
     this.#value = to
+    if (!this.#isTelling) this.#tell()
+  }
+
+  readonly #tell = (): void => {
     const waiters = this.#waiters
-    while (this.#head < waiters.length && (waiters[this.#head] as Waiter).at <= to) {
+    const end = Math.min(waiters.length, this.#head + TOLD_A_TURN)
+    while (this.#head < end && (waiters[this.#head] as Waiter).at <= this.#value) {
       const waiter = waiters[this.#head++] as Waiter
       waiter.resolve(waiter.value)
     }
+    const next = waiters[this.#head]
+    this.#isTelling = next !== undefined && next.at <= this.#value
+    if (this.#isTelling) runNextTurn(this.#tell)
     if (this.#head === waiters.length) {
       this.#waiters = []
       this.#head = 0
@@ -88,7 +101,7 @@ export class Watermark {
 
   /** Whether anybody waits for a position beyond the present one. */
   get hasWaiters(): boolean {
-    return this.#head < this.#waiters.length
+    return (this.#waiters.at(-1)?.at ?? this.#value) > this.#value
   }
 
   /** Rejects everyone who waits for a position beyond `position`; later waiters are not affected. */

@@ -47,6 +47,23 @@ describe('a watermark', () => {
     await expect(watermark.reachedWith(30, 'never')).rejects.toThrow('the store has failed')
   })
 
+  it('resolves thousands over several turns, in order, and none of them is rejected by a failure that comes between', async () => {
+    const watermark = new Watermark('written', 0)
+    const told: number[] = []
+    const waits = Array.from({ length: 1000 }, (_, i) =>
+      watermark.reached(i + 1).then(() => {
+        told.push(i)
+      }),
+    )
+    watermark.advance(1000)
+    expect(watermark.hasWaiters).toBe(false)
+    for (let i = 0; i < 5; i++) await Promise.resolve()
+    expect(told.length).toBeLessThan(1000)
+    watermark.fail(new Error('the store has failed'))
+    await Promise.all(waits)
+    expect(told).toEqual(Array.from({ length: 1000 }, (_, i) => i))
+  })
+
   it('never moves back', () => {
     const watermark = new Watermark('flushed', 5)
     expect(() => watermark.advance(4)).toThrow(AssertionError)
