@@ -19,6 +19,7 @@ import type {
   SettleStatus,
 } from './core-types.ts'
 import type { Events } from './events.ts'
+import type { FairTurns } from './fair-turns.ts'
 import { GroupAssignment } from './group-assignment.ts'
 import type { GroupOffsets } from './group-offsets.ts'
 import { queueKey } from './group-offsets.ts'
@@ -30,7 +31,7 @@ import { Member } from './member.ts'
 import { isInHand, MessageEndings } from './message-endings.ts'
 import type { ReadAhead } from './queue-cursor.ts'
 import { QueueCursor } from './queue-cursor.ts'
-import { QueueReader } from './queue-reader.ts'
+import { QueueReader, READ_MESSAGES } from './queue-reader.ts'
 import { readAgain } from './read-again.ts'
 import type { Receipt } from './receipt-handle.ts'
 import { parseReceipt } from './receipt-handle.ts'
@@ -55,6 +56,8 @@ export type ConsumerGroupOptions = {
   readonly events: Events
   readonly memory: ReadAhead
   readonly memoryBytesMax: number
+  /** Shared by all groups and consumers: however many there are, the event loop turns in time. */
+  readonly turns: FairTurns
   readonly brokerName: string
   /** Assignment functions, by the name registrations know them by. */
   readonly functionOf: AssignmentContext['functionOf']
@@ -64,6 +67,9 @@ export type ConsumerGroupOptions = {
 
 /** One entry's outcome: a status for each message, and the copies that are on their way. */
 export type EntrySettled = { readonly statuses: readonly SettleStatus[]; readonly copies: readonly Promise<Settled>[] }
+
+/** With more queues in turn, each is read only as far as somebody waits: else thousands would keep what they had read ahead. */
+const READ_AHEAD_QUEUES = 16
 
 /** A group at work. */
 export class ConsumerGroup {
@@ -99,6 +105,7 @@ export class ConsumerGroup {
     this.#assignment = new GroupAssignment({ ...options, logger: store.logger })
     this.#reader = new QueueReader({
       ...options,
+      wanted: () => (this.#active.size < READ_AHEAD_QUEUES ? READ_MESSAGES : this.#waiting.room),
       onReady: cursor => this.wake(cursor),
       onIdle: () => this.#pumpSoon(),
     })
@@ -345,10 +352,14 @@ export class ConsumerGroup {
   #pumpSoon(): void {
     if (this.#isPumpDue || this.#waiting.size === 0) return
     this.#isPumpDue = true
-    queueMicrotask(() => {
-      this.#isPumpDue = false
-      this.pump()
-    })
+    const turn = this.options.turns.next()
+    if (turn === undefined) queueMicrotask(this.#pumpDue)
+    else void turn.then(this.#pumpDue)
+  }
+
+  readonly #pumpDue = (): void => {
+    this.#isPumpDue = false
+    this.pump()
   }
 
   /** What an earlier receive of the same attempt took in order, and the member still has. */

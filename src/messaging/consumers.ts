@@ -9,13 +9,9 @@ import type {
   SimpleConsumerOptions,
 } from './consumer-options.ts'
 import type { ConsumerParts } from './consumer-parts.ts'
-import { FairTurns } from './fair-turns.ts'
 import { PullConsumer } from './pull-consumer.ts'
 import { PushConsumer } from './push-consumer.ts'
 import { SimpleConsumer } from './simple-consumer.ts'
-
-/** How long consumers go on within one turn of the event loop. */
-const TURN_MS = 5
 
 /** A consumer of any kind. */
 type Consumer = { close(options?: ConsumerCloseOptions): Promise<void> }
@@ -29,8 +25,7 @@ export class Consumers {
   #isClosed = false
 
   constructor(parts: Omit<ConsumerParts, 'onClose' | 'turns'>) {
-    const turns = new FairTurns(parts.clock, TURN_MS)
-    this.#parts = { ...parts, turns, onClose: consumer => this.#live.delete(consumer) }
+    this.#parts = { ...parts, turns: parts.core.turns, onClose: consumer => this.#live.delete(consumer) }
   }
 
   push(options: PushConsumerOptions): Promise<PushConsumer> {

@@ -9,6 +9,7 @@ import { AssignmentFunctions } from './assignment-functions.ts'
 import type { Clients } from './clients.ts'
 import type * as core from './core-types.ts'
 import type { Events } from './events.ts'
+import { FairTurns } from './fair-turns.ts'
 import { GroupMembership } from './group-membership.ts'
 import { groupProgress } from './group-progress.ts'
 import { GroupRecords } from './group-records.ts'
@@ -44,6 +45,8 @@ export type DeliveryCoreOptions = {
 }
 
 const READ_AHEAD_BYTES_MAX = 64 * 1024 * 1024
+/** How long groups and consumers go on within one turn of the event loop. */
+const TURN_MS = 6
 
 /** The consuming half of the service. */
 export class DeliveryCore {
@@ -54,6 +57,8 @@ export class DeliveryCore {
   readonly working: WorkingGroups
   /** Users' own assignment functions: in this process alone, for a registration can only name them. */
   readonly assignmentFunctions: AssignmentFunctions = new AssignmentFunctions()
+  /** Shared by all groups, and by consumers of this process. */
+  readonly turns: FairTurns
   readonly #watches: QueueWatches
   readonly #reads: PositionReads
   readonly #settler: Settler
@@ -72,6 +77,7 @@ export class DeliveryCore {
     } = options
     this.#options = options
     this.#alive = new KeepAlive(options.store.clock)
+    this.turns = new FairTurns(options.store.clock, TURN_MS)
     this.clients = options.clients
     this.offsets = offsets
     this.records = records
@@ -88,6 +94,7 @@ export class DeliveryCore {
       offsets: offsets.entries,
       settler: this.#settler,
       watches: this.#watches,
+      turns: this.turns,
       functionOf: (name: string) => this.assignmentFunctions.get(name),
       tellClient: (clientId: string, event: core.ClientEvent) => {
         this.clients.emit(clientId, event)

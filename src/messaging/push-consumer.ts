@@ -114,14 +114,20 @@ export class PushConsumer {
         })
         continue
       }
-      const batches = await this.#receive(this.#takesSeveral ? this.#batchSize : free)
-      if (batches === undefined) return
-      const startedMs = this.#parts.alarms.nowMs()
-      if (this.#takesSeveral) this.#runWith(batches.flatMap(handledMessages), startedMs)
-      else for (const received of batches) this.#runEach(received, startedMs)
+      // No name for what was received: this function would keep it while it waits for the next.
+      if (!this.#runAll(await this.#receive(this.#takesSeveral ? this.#batchSize : free))) return
       const turn = this.#parts.turns.next()
       if (turn !== undefined) await turn
     }
+  }
+
+  /** Calls handlers for what was received; false where there is nothing more to do here. */
+  #runAll(batches: readonly ReceivedBatch[] | undefined): boolean {
+    if (batches === undefined) return false
+    const startedMs = this.#parts.alarms.nowMs()
+    if (this.#takesSeveral) this.#runWith(batches.flatMap(handledMessages), startedMs)
+    else for (const received of batches) this.#runEach(received, startedMs)
+    return true
   }
 
   /** One queue at a time, one message after the other. */
@@ -179,14 +185,15 @@ export class PushConsumer {
   #runEach(received: ReceivedBatch, startedMs: number): void {
     const batch = handledBatch(received)
     for (const raw of received.messages) {
-      this.#run(new RunningHandler(handledMessage(batch, raw), startedMs, undefined))
+      this.#run(new RunningHandler(batch, raw.queueOffset, viewOfReceived(raw), startedMs))
     }
   }
 
   /** One handler for all of them. */
   #runWith(messages: readonly HandledMessage[], startedMs: number, ended?: (isClean: boolean) => void): void {
     const [first, ...others] = messages
-    if (first !== undefined) this.#run(new RunningHandler(first, startedMs, ended, others))
+    if (first === undefined) return
+    this.#run(new RunningHandler(first.batch, first.queueOffset, first.message, startedMs, { ended, others }))
   }
 
   #run(running: RunningHandler): void {
@@ -210,8 +217,8 @@ export class PushConsumer {
   }
 
   #returned(running: RunningHandler, result: unknown): void {
-    if (this.#takesSeveral) this.#end(running, endsOf(result, 1 + running.others.length))
-    else this.#end(running, [endOf(result)])
+    const ends = this.#takesSeveral ? endsOf(result, 1 + running.others.length) : undefined
+    this.#end(running, ends?.[0] ?? endOf(result), ends)
   }
 
   #failed(running: RunningHandler, thrown: unknown): void {
@@ -221,18 +228,19 @@ export class PushConsumer {
       const { topic, messageId, deliveryAttempt: attempt } = message
       this.#parts.events.emit('handler-failed', { group: this.group, topic, messageId, attempt, error })
     }
-    this.#end(running, [RETRY])
+    this.#end(running, RETRY)
   }
 
-  /** Its messages have ended, each in its way; the last of `ends` is that of all that follow. */
-  #end(running: RunningHandler, ends: readonly HandlerEnd[]): void {
+  /** Its messages have ended: all as the first, or each in its way. */
+  #end(running: RunningHandler, first: HandlerEnd, ends?: readonly HandlerEnd[]): void {
     if (running.isOver) return
     running.isOver = true
     this.#running.remove(running)
-    let isClean = this.#endOne(running, ends[0] as HandlerEnd)
-    running.others.forEach((other, i) => {
-      isClean = this.#endOne(other, ends[Math.min(i + 1, ends.length - 1)] as HandlerEnd) && isClean
-    })
+    let isClean = this.#endOne(running, first)
+    const { others } = running
+    for (let i = 0; i < others.length; i++) {
+      isClean = this.#endOne(others[i] as HandledMessage, ends?.[i + 1] ?? first) && isClean
+    }
     running.ended?.(isClean)
     this.#freed()
   }
@@ -311,7 +319,7 @@ export class PushConsumer {
         this.#parts.events.emit('handler-timeout', { group: this.group, topic, messageId, afterMs })
       }
       running.abort(handlerTimeout(running.message, afterMs))
-      this.#end(running, [this.#settings.orderly === false ? { kind: 'retry', afterMs: TIMEOUT_RETRY_MS } : RETRY])
+      this.#end(running, this.#settings.orderly === false ? { kind: 'retry', afterMs: TIMEOUT_RETRY_MS } : RETRY)
     }
   }
 
@@ -375,12 +383,11 @@ function handledBatch({ queueTopic, queueId, receipt }: ReceivedBatch): HandledB
   return { queueTopic, queueId, receipt, acked: [] }
 }
 
-function handledMessage(batch: HandledBatch, raw: ReceivedMessage): HandledMessage {
-  const { queueOffset, deliveryAttempt } = raw
-  return { batch, queueOffset, message: new MessageView(receivedRecord(raw), deliveryAttempt) }
+function viewOfReceived(raw: ReceivedMessage): MessageView {
+  return new MessageView(receivedRecord(raw), raw.deliveryAttempt)
 }
 
 function handledMessages(received: ReceivedBatch): HandledMessage[] {
   const batch = handledBatch(received)
-  return received.messages.map(raw => handledMessage(batch, raw))
+  return received.messages.map(raw => ({ batch, queueOffset: raw.queueOffset, message: viewOfReceived(raw) }))
 }

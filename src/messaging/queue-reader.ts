@@ -14,7 +14,7 @@ import type { CursorRead, ReadAhead } from './queue-cursor.ts'
 import type { CompiledSubscription } from './subscription-expression.ts'
 
 /** Messages and bytes of one read. RocketMQ: pullBatchSize, and its cap in memory. */
-const READ_MESSAGES = 64
+export const READ_MESSAGES = 64
 const READ_BYTES = 256 * 1024
 /** Reads of one queue without a match before others have their turn. */
 const READS_A_TURN = 16
@@ -29,6 +29,8 @@ export type QueueReaderOptions = {
   readonly alarms: Alarms
   readonly memory: ReadAhead
   readonly memoryBytesMax: number
+  /** Messages that are worth reading at a time. */
+  readonly wanted: () => number
   /** The queue may have something: ask again. */
   readonly onReady: (cursor: Cursor) => void
   /** No read is under way any more. */
@@ -130,8 +132,8 @@ export class QueueReader {
   }
 
   get #readMessages(): number {
-    const { memory, memoryBytesMax } = this.#options
-    return memory.bytes < memoryBytesMax ? READ_MESSAGES : 1
+    const { memory, memoryBytesMax, wanted } = this.#options
+    return memory.bytes < memoryBytesMax ? Math.max(1, Math.min(READ_MESSAGES, wanted())) : 1
   }
 
   #request(cursor: Cursor, read: CursorRead): GetRequest {

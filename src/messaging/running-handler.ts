@@ -20,6 +20,14 @@ export type HandledMessage = {
 
 const NO_OTHERS: readonly HandledMessage[] = []
 
+/** What a call with several messages, or in order, has beside the first message. */
+export type CallMore = {
+  /** Told when it has ended: whether nothing of it failed. */
+  readonly ended?: ((isClean: boolean) => void) | undefined
+  /** The messages after the first. */
+  readonly others: readonly HandledMessage[]
+}
+
 /** One call of a handler with a message, or with several; what the handler is given as its context. */
 export class RunningHandler implements ListenerContext, HandledMessage {
   readonly batch: HandledBatch
@@ -27,30 +35,30 @@ export class RunningHandler implements ListenerContext, HandledMessage {
   readonly message: MessageView
   /** Monotonic milliseconds. */
   readonly startedMs: number
-  /** Told when it has ended: whether nothing of it failed. */
-  readonly ended: ((isClean: boolean) => void) | undefined
-  /** The messages after the first. */
-  readonly others: readonly HandledMessage[]
+  /** Most calls have nothing of it: thousands may be under way. */
+  readonly #more: CallMore | undefined
   /** It ended, or its time was over: its result means nothing any more. */
   isOver = false
   /** Neighbours in {@link RunningHandlers}. */
   before: RunningHandler | undefined
   after: RunningHandler | undefined
-  #controller: AbortController | undefined
-  #reason: Error | undefined
+  /** Made when it is asked for; the reason where it was aborted before. */
+  #abort: AbortController | Error | undefined
 
-  constructor(
-    first: HandledMessage,
-    startedMs: number,
-    ended: ((isClean: boolean) => void) | undefined,
-    others: readonly HandledMessage[] = NO_OTHERS,
-  ) {
-    this.batch = first.batch
-    this.queueOffset = first.queueOffset
-    this.message = first.message
+  constructor(batch: HandledBatch, queueOffset: number, message: MessageView, startedMs: number, more?: CallMore) {
+    this.batch = batch
+    this.queueOffset = queueOffset
+    this.message = message
     this.startedMs = startedMs
-    this.ended = ended
-    this.others = others
+    this.#more = more
+  }
+
+  get ended(): ((isClean: boolean) => void) | undefined {
+    return this.#more?.ended
+  }
+
+  get others(): readonly HandledMessage[] {
+    return this.#more?.others ?? NO_OTHERS
   }
 
   /** Its messages, in the order the handler has them. */
@@ -60,16 +68,16 @@ export class RunningHandler implements ListenerContext, HandledMessage {
 
   /** Made when it is asked for: most handlers never do. */
   get signal(): AbortSignal {
-    if (this.#controller === undefined) {
-      this.#controller = new AbortController()
-      if (this.#reason !== undefined) this.#controller.abort(this.#reason)
-    }
-    return this.#controller.signal
+    if (this.#abort instanceof AbortController) return this.#abort.signal
+    const controller = new AbortController()
+    if (this.#abort !== undefined) controller.abort(this.#abort)
+    this.#abort = controller
+    return controller.signal
   }
 
   abort(reason: Error): void {
-    this.#reason = reason
-    this.#controller?.abort(reason)
+    if (this.#abort instanceof AbortController) this.#abort.abort(reason)
+    else this.#abort = reason
   }
 }
 

@@ -34,6 +34,8 @@ export class WaitingReceives {
   readonly #alarms: Alarms
   readonly #list: WaitingReceive[] = []
   readonly #full: WaitingReceive[] = []
+  /** What to do when a signal aborts. Each signal is listened to once: a listener for every receive costs more than the rest of its wait. */
+  readonly #onAbort = new WeakMap<AbortSignal, Set<() => void>>()
   #turn = 0
   /** How many only look; some of them may have been answered. */
   #looks = 0
@@ -44,6 +46,13 @@ export class WaitingReceives {
 
   get size(): number {
     return this.#list.length
+  }
+
+  /** Messages they could take now. */
+  get room(): number {
+    let room = 0
+    for (const { maxMessages, count } of this.#list) room += maxMessages - count
+    return room
   }
 
   /** Adds one; `answer` is called once, with what its batches are by then. It has been removed at that time. */
@@ -151,6 +160,7 @@ export class WaitingReceives {
     reject: (error: Error) => void,
   ): () => void {
     let alarm: Alarm | undefined
+    const aborts = signal === undefined ? undefined : this.#abortsOf(signal)
     const onAbort = (): void => {
       this.#alarms.cancel(alarm)
       if (this.remove(receive)) reject(abortError(signal as AbortSignal))
@@ -160,11 +170,28 @@ export class WaitingReceives {
         if (this.remove(receive)) receive.answer('none')
       })
     }
-    signal?.addEventListener('abort', onAbort, { once: true })
+    aborts?.add(onAbort)
     return () => {
       this.#alarms.cancel(alarm)
-      signal?.removeEventListener('abort', onAbort)
+      aborts?.delete(onAbort)
     }
+  }
+
+  #abortsOf(signal: AbortSignal): Set<() => void> {
+    let aborts = this.#onAbort.get(signal)
+    if (aborts === undefined) {
+      const added = new Set<() => void>()
+      // It holds nothing but the receives that wait: a signal may live longer than its group.
+      const run = (): void => {
+        const all = [...added]
+        added.clear()
+        for (const abort of all) abort()
+      }
+      signal.addEventListener('abort', run, { once: true })
+      this.#onAbort.set(signal, added)
+      aborts = added
+    }
+    return aborts
   }
 }
 

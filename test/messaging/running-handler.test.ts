@@ -9,7 +9,8 @@ function handled(queueOffset: number): HandledMessage {
 }
 
 function running(queueOffset: number): RunningHandler {
-  return new RunningHandler(handled(queueOffset), 0, undefined)
+  const { batch, message } = handled(queueOffset)
+  return new RunningHandler(batch, queueOffset, message, 0)
 }
 
 describe('a running handler', () => {
@@ -30,7 +31,8 @@ describe('a running handler', () => {
   })
 
   test('knows all its messages, the first one first', () => {
-    const several = new RunningHandler(handled(1), 0, undefined, [handled(2), handled(3)])
+    const { batch, message } = handled(1)
+    const several = new RunningHandler(batch, 1, message, 0, { others: [handled(2), handled(3)] })
     expect(several.all.map(one => one.queueOffset)).toEqual([1, 2, 3])
     expect(running(7).all.map(one => one.queueOffset)).toEqual([7])
   })

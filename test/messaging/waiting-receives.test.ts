@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events'
 import { describe, expect, test } from 'vitest'
 import { Alarms } from '../../src/messaging/alarms.ts'
 import type { ReceiveRequest } from '../../src/messaging/core-types.ts'
@@ -94,5 +95,25 @@ describe('receives that wait', () => {
     await clock.advance(1)
     stop.abort()
     expect([answers, errors.map(error => error.name), waiting.size]).toEqual([['timed none'], ['AbortError'], 0])
+  })
+
+  test('listen once to a signal that many of them have, and not for those that were answered', () => {
+    const { waiting, add } = open()
+    const stop = new AbortController()
+    const aborted: string[] = []
+    const limit = (name: string): (() => void) =>
+      waiting.limit(add(name, member()), Number.POSITIVE_INFINITY, stop.signal, () => aborted.push(name))
+    const [first, ...others] = ['first', 'second', 'third'].map(limit)
+    expect([others.length, getEventListeners(stop.signal, 'abort').length]).toEqual([2, 1])
+    first?.()
+    stop.abort()
+    expect([aborted, waiting.size]).toEqual([['second', 'third'], 1])
+  })
+
+  test('know how many messages they could take together', () => {
+    const { waiting, add } = open()
+    add('one', member(), 5)
+    waiting.gave(add('another', member(), 3))
+    expect(waiting.room).toBe(7)
   })
 })
