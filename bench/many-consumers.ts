@@ -35,12 +35,35 @@ const [messages, topics, queues, groups, consumers, bodyBytes] = [
 /** Sends on their way at once. */
 const OUTSTANDING = 1_000
 const SAMPLE_MS = 50
+const NOTHING_MS = 3_000
 const MIB = 1024 * 1024
 
 /** How often each message was delivered. */
 const deliveries = new Uint8Array(messages)
 let delivered = 0
 let allDelivered = (): void => undefined
+
+/** Processor time between two turns of the event loop, of all threads of the process: what a block is without other programs. */
+class Turns {
+  longestMs = 0
+  #isOver = false
+  #last = process.cpuUsage()
+
+  constructor() {
+    setImmediate(this.#turn)
+  }
+
+  stop(): void {
+    this.#isOver = true
+  }
+
+  readonly #turn = (): void => {
+    const { user, system } = process.cpuUsage(this.#last)
+    this.longestMs = Math.max(this.longestMs, (user + system) / 1000)
+    this.#last = process.cpuUsage()
+    if (!this.#isOver) setImmediate(this.#turn)
+  }
+}
 
 const folder = mkdtempSync(join(process.env.BENCH_DIR ?? tmpdir(), 'pocketmq-crowd-'))
 try {
@@ -53,6 +76,8 @@ try {
 async function measure(): Promise<Row[]> {
   const mq = await PocketMQ.open(folder, { logger: silentLogger, durability: 'memory', topicQueues: queues })
   const rows: Row[] = []
+  // What blocks here is the machine: other programs, and what it runs on.
+  await inPhase('turns with nothing in them', rows, 0, () => new Promise(resolve => setTimeout(resolve, NOTHING_MS)))
   await inPhase('create topics', rows, 0, async () => {
     for (let topic = 0; topic < topics; topic++) await mq.admin.createTopic({ topic: topicOf(topic), queues })
   })
@@ -121,6 +146,7 @@ async function inPhase(name: string, rows: Row[], count: number, work: () => Pro
     heapMax = Math.max(heapMax, heapUsed)
   }
   const sampling = setInterval(sample, SAMPLE_MS)
+  const turns = new Turns()
   collecting.observe({ entryTypes: ['gc'] })
   delay.enable()
   const startedMs = performance.now()
@@ -129,6 +155,7 @@ async function inPhase(name: string, rows: Row[], count: number, work: () => Pro
   delay.disable()
   clearInterval(sampling)
   collecting.disconnect()
+  turns.stop()
   sample()
   const again = deliveries.reduce((sum, times) => sum + (times > 1 ? 1 : 0), 0)
   rows.push({
@@ -138,6 +165,7 @@ async function inPhase(name: string, rows: Row[], count: number, work: () => Pro
     delivered,
     'delivered again': again,
     'longest block ms': Math.round(delay.max / 1e5) / 10,
+    'most processor ms in a turn': Math.round(turns.longestMs * 10) / 10,
     'p99.9 block ms': Math.round(delay.percentile(99.9) / 1e5) / 10,
     'longest GC ms': Math.round(gcMaxMs * 10) / 10,
     'GC %': Math.round(gcMs / seconds / 10),
