@@ -117,7 +117,9 @@ export class OutgoingRequests {
     const select = options.selectQueue ?? (message.messageGroup === undefined ? selectQueue : undefined)
     if (select === undefined) return core.chooseQueue(topic, message.messageGroup)
     const queues = Array.from({ length: topic.writeQueues }, (_, id) => ({ topic: topic.topic, queueId: id }))
-    return checkedQueueId(select(queues, message)?.queueId, topic.topic, topic.writeQueues)
+    const chosen = select(queues, message)
+    const isOfAnother = chosen?.topic !== undefined && chosen.topic !== topic.topic
+    return checkedQueueId(isOfAnother ? -1 : chosen?.queueId, topic.topic, topic.writeQueues)
   }
 }
 

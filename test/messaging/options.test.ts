@@ -123,3 +123,12 @@ test('a listener for an event that there is not is refused, with the names of th
     expect.objectContaining({ code: 'POCKETMQ_INVALID_ARGUMENT', hint: expect.stringContaining('dead-letter') }),
   )
 })
+
+test('a queue of another topic, or none, is no choice of selectQueue', async () => {
+  const { mq } = await openQueue()
+  const choices = [{ topic: 'news', queueId: 0 }, { topic: 'orders', queueId: 4 }, undefined as never]
+  for (const choice of choices) {
+    const sent = mq.producer().send({ topic: 'orders', body: 'x' }, { selectQueue: () => choice })
+    await expect(sent).rejects.toMatchObject({ code: 'POCKETMQ_INVALID_ARGUMENT' })
+  }
+})
