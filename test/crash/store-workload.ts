@@ -40,8 +40,6 @@ export type Promised = {
   readonly sentCount: number
   /** Everything below had been acknowledged as flushed. */
   readonly flushedUpTo: number
-  /** Recovery has nothing to read again below: a checkpoint was taken there. */
-  readonly checkpointedUpTo: number
   /** Retention had removed, or had begun to remove, everything below. */
   readonly removedUpTo: number
   readonly deletions: readonly Deletion[]
@@ -98,7 +96,6 @@ export class StoreWorkload {
   #sent: Sent[] = []
   readonly #deletions: Deletion[] = []
   #flushedUpTo = 0
-  #checkpointedUpTo = 0
   #removedUpTo = 0
   #configBegun = 0
   #configSaved = 0
@@ -123,7 +120,6 @@ export class StoreWorkload {
       sent: this.#sent,
       sentCount: this.#sent.length,
       flushedUpTo: this.#flushedUpTo,
-      checkpointedUpTo: this.#checkpointedUpTo,
       removedUpTo: this.#removedUpTo,
       deletions: this.#deletions.map(deletion => ({ ...deletion })),
       configSaved: this.#configSaved,
@@ -202,7 +198,6 @@ export class StoreWorkload {
     const end = store.watermarks.appended
     await store.flush()
     this.#flushedUpTo = Math.max(this.#flushedUpTo, end)
-    this.#checkpointedUpTo = end
   }
 
   #append(store: MessageStore): void {

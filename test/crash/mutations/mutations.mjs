@@ -104,10 +104,10 @@ export const MUTATIONS = [
     harness: ENGINE,
   },
   {
-    name: 'the index is not flushed',
-    path: 'src/store/checkpointer.ts',
-    before: 'await this.#flushed(() => index.flush())',
-    after: '',
+    name: 'an index that has lost its end counts as whole',
+    path: 'src/store/recovery-plan.ts',
+    before: 'if (state !== undefined && index.filesEnd < state.indexEnd) return true',
+    after: 'if (state !== undefined && index.filesEnd < 0) return true',
     harness: ENGINE,
   },
   {
