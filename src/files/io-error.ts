@@ -1,7 +1,7 @@
 /** Turns what node:fs throws into the typed errors of the FileSystem seam; the one table of errno and advice. */
 
 import type { ErrorName } from '../base/errors.ts'
-import { PocketMQError } from '../base/errors.ts'
+import { isErrorNamed, PocketMQError } from '../base/errors.ts'
 
 /** Codes other than IO, by errno. */
 const NAME_BY_ERRNO: ReadonlyMap<string, ErrorName> = new Map([
@@ -65,6 +65,18 @@ export function ioError(
     cause: thrown,
     details: { ...details, operation, path, errno },
   })
+}
+
+/** Out of descriptors: some are given back sooner or later. */
+const NO_DESCRIPTOR: ReadonlySet<string | undefined> = new Set(['EMFILE', 'ENFILE'])
+
+/**
+ * Whether what failed may well succeed later and nothing that was written is in doubt: there is no room on the device, or no
+ * descriptor to open a file with. Never a flush, whatever it says: the kernel may have dropped the pages.
+ */
+export function isPassing(error: unknown): boolean {
+  if (!(error instanceof PocketMQError) || String(error.details.operation).startsWith('flush')) return false
+  return isErrorNamed(error, 'DISK_FULL') || NO_DESCRIPTOR.has(errnoBehind(error))
 }
 
 /** The typed error for something that the operating system did not refuse but that cannot be right. */

@@ -9,8 +9,9 @@
  */
 import { assert } from '../base/assert.ts'
 import type { Clock } from '../base/clock.ts'
-import { asError, isErrorNamed } from '../base/errors.ts'
+import { asError } from '../base/errors.ts'
 import type { StoreState } from '../codec/state-page.ts'
+import { isPassing } from '../files/io-error.ts'
 import type { Census } from './census.ts'
 import { takeCensus } from './census.ts'
 import type { CommitLog } from './commit-log.ts'
@@ -153,7 +154,7 @@ export class Checkpointer {
     try {
       await flush()
     } catch (error) {
-      if (isErrorNamed(error, 'DISK_FULL')) throw error
+      if (isPassing(error)) throw error
       this.#failure = asError(error)
       this.#parts.onFailure(this.#failure)
       throw error
@@ -223,8 +224,8 @@ export class Checkpointer {
       await step()
       return true
     } catch (error) {
-      // Derived files that find no room are written again at the next interval; anything else ends the store.
-      if (isErrorNamed(error, 'DISK_FULL')) this.#parts.onEvent('disk-pressure', { operation: 'checkpoint' })
+      // Derived files that find no room, or no descriptor, are written again at the next interval; anything else ends the store.
+      if (isPassing(error)) this.#parts.onEvent('disk-pressure', { operation: 'checkpoint' })
       else this.#parts.onFailure(asError(error))
       return false
     }

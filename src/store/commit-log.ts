@@ -209,7 +209,7 @@ export class CommitLog {
     this.#hasNewNames = false
     for (const { file } of sealed) await file.flush()
     if (target > this.#activeStart || sealed.length === 0) await active.flush()
-    if (hasNewNames) await this.#fileSystem.flushFolder(this.#folder)
+    if (hasNewNames) await this.#flushNames()
     this.flushed.advance(target)
     this.#sealed = this.#sealed.filter(segment => !sealed.includes(segment))
     for (const { file } of sealed) await file.close()
@@ -301,6 +301,15 @@ export class CommitLog {
   }
 
   // ---- inside ----------------------------------------------------------------------------------------------------
+
+  async #flushNames(): Promise<void> {
+    try {
+      await this.#fileSystem.flushFolder(this.#folder)
+    } catch (error) {
+      this.#hasNewNames = true
+      throw error
+    }
+  }
 
   /** Ends the active segment with a filler and goes on in the next. False where there is no room to go on in yet. */
   #roll(active: MappedFile): boolean {

@@ -326,7 +326,12 @@ export class ConsumeQueues {
   async #flushNames(queue: ConsumeQueue): Promise<void> {
     if (!queue.files.hasNewNames) return
     queue.files.hasNewNames = false
-    await this.#fileSystem.flushFolder(queue.files.folder)
+    try {
+      await this.#fileSystem.flushFolder(queue.files.folder)
+    } catch (error) {
+      queue.files.hasNewNames = true
+      throw error
+    }
   }
 
   /** Makes the names of queues and topics durable. */

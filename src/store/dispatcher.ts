@@ -6,10 +6,11 @@
  * readable before the turn that wrote it ends.
  */
 import type { Clock } from '../base/clock.ts'
-import { asError, isErrorNamed } from '../base/errors.ts'
+import { asError } from '../base/errors.ts'
 import { runNextTurn } from '../base/turns.ts'
 import { Watermark } from '../base/watermark.ts'
 import type { RecordChecks } from '../codec/record-cursor.ts'
+import { isPassing } from '../files/io-error.ts'
 import type { ConsumeQueues } from './consume-queues.ts'
 import type { LogBytes } from './log-walk.ts'
 import { LogWalk } from './log-walk.ts'
@@ -162,7 +163,7 @@ export class Dispatcher {
 
   async #waitThenRun(reason: SliceEnd): Promise<void> {
     try {
-      if (reason === 'starved') await this.#walk.fill()
+      if (reason === 'starved') await this.#fill()
       else await this.#writeOut()
     } catch (error) {
       this.#parts.onFailure(asError(error))
@@ -170,6 +171,18 @@ export class Dispatcher {
     }
     // Whoever keeps the event loop busy gets his turn between two slices, also where all bytes are at hand.
     runNextTurn(this.#runSlice)
+  }
+
+  /** Reads on. Without a descriptor it waits for one: dispatch falls behind, and nothing is lost. */
+  async #fill(): Promise<void> {
+    while (!this.#stop.signal.aborted) {
+      try {
+        return await this.#walk.fill()
+      } catch (error) {
+        if (!isPassing(error)) throw asError(error)
+        await this.#pause()
+      }
+    }
   }
 
   /** Writes entries out while dispatch goes on. A full device is met again when memory is full. */
@@ -191,7 +204,7 @@ export class Dispatcher {
       await index?.writeOut()
       return true
     } catch (error) {
-      if (!isErrorNamed(error, 'DISK_FULL')) throw asError(error)
+      if (!isPassing(error)) throw asError(error)
       this.#onEvent('disk-pressure', { operation: 'dispatch' })
       return false
     }
@@ -200,12 +213,13 @@ export class Dispatcher {
   /** Makes room in memory. A full device is waited for: nothing is lost, for entries can be made again from the log. */
   async #writeOut(): Promise<void> {
     while (!(await this.#writeOnce())) {
-      const wait = this.#parts.clock.sleep(DISK_FULL_RETRY_MS, { signal: this.#stop.signal, background: true })
-      const isStopped = await wait.then(
-        () => false,
-        () => true,
-      )
-      if (isStopped) return
+      await this.#pause()
+      if (this.#stop.signal.aborted) return
     }
+  }
+
+  async #pause(): Promise<void> {
+    const { clock } = this.#parts
+    await Promise.allSettled([clock.sleep(DISK_FULL_RETRY_MS, { signal: this.#stop.signal, background: true })])
   }
 }

@@ -6,7 +6,10 @@
  */
 import type { Clock } from '../base/clock.ts'
 import { asError } from '../base/errors.ts'
+import { isPassing } from '../files/io-error.ts'
 import type { CommitLog } from './commit-log.ts'
+
+const PAUSE_MS = 250
 
 /** What the flusher is wired to. */
 export type FlusherParts = {
@@ -70,12 +73,20 @@ export class Flusher {
       await log.flush()
       onFlushed()
     } catch (error) {
-      this.#failure = asError(error)
-      onFailure(this.#failure)
+      if (isPassing(error)) await this.#pause()
+      else {
+        this.#failure = asError(error)
+        onFailure(this.#failure)
+      }
     } finally {
       this.#flushing = undefined
     }
     this.wake()
+  }
+
+  /** No descriptor to flush a folder by: whoever waits for the device waits until there is one. */
+  async #pause(): Promise<void> {
+    await Promise.allSettled([this.#parts.clock.sleep(PAUSE_MS, { signal: this.#stop.signal, background: true })])
   }
 
   async #flushAtIntervals(): Promise<void> {

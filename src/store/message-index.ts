@@ -392,7 +392,12 @@ export class MessageIndex {
   async #flushNames(): Promise<void> {
     if (!this.#hasNewNames) return
     this.#hasNewNames = false
-    await this.#fileSystem.flushFolder(this.#folder)
+    try {
+      await this.#fileSystem.flushFolder(this.#folder)
+    } catch (error) {
+      this.#hasNewNames = true
+      throw error
+    }
   }
 
   /** One change of files at a time; a failure is its caller's and does not stop the next. */

@@ -128,10 +128,9 @@ export class QueueFiles {
 
   /** Puts what was written on the device, and removes files that hold no entry. */
   async flush(removeFile: RemoveFile): Promise<void> {
-    const unflushed = this.#unflushed
-    this.#unflushed = NONE
-    for (const start of unflushed) {
-      if (this.#starts.includes(start)) await this.#context.files.use(this.#path(start), 'write', file => file.flush())
+    for (const start of [...this.#unflushed]) {
+      this.#unflushed = this.#unflushed.filter(other => other !== start)
+      if (this.#starts.includes(start)) await this.#flushFile(start)
     }
     const empty = this.#empty
     this.#empty = NONE
@@ -200,6 +199,16 @@ export class QueueFiles {
     if (this.#whole === start) this.#whole = -1
     this.hasNewNames = true
     await removeFile(this.#path(start))
+  }
+
+  /** Where there was no descriptor to flush by, the next flush has to. */
+  async #flushFile(start: number): Promise<void> {
+    try {
+      await this.#context.files.use(this.#path(start), 'write', file => file.flush())
+    } catch (error) {
+      this.#noteUnflushed(start)
+      throw error
+    }
   }
 
   #noteUnflushed(start: number): void {
