@@ -155,7 +155,11 @@ export class FaultyWorkload {
 
   async #transact(producer: Producer, kind: 'committed' | 'rolled-back' | 'undecided'): Promise<void> {
     const transaction = producer.beginTransaction()
+    const sent = this.#sends
     await this.#send(kind, body => producer.send({ topic: TOPIC, body }, transaction))
+    // Nobody decides what was refused, or is not sent yet.
+    const isSent = [...this.#fates.values()][sent]?.isStored === true
+    if (!isSent) return
     if (kind === 'committed') await this.#call(() => transaction.commit())
     if (kind === 'rolled-back') await this.#call(() => transaction.rollback())
   }
