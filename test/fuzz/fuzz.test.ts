@@ -2,7 +2,7 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { PocketMQError } from '../../src/base/errors.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
 import { pocketmq } from '../surfaces/run-command.ts'
@@ -14,9 +14,11 @@ import { fileOf, folderToFuzz, openWith } from './folders.ts'
 import { fuzz, kept, troubleWith } from './fuzzing.ts'
 import { inputsOf } from './inputs.ts'
 
+vi.setConfig({ testTimeout: 120_000 })
+
 const SEED = 20_251_121
 const RUNS = 400
-const FILE_RUNS = 4
+const FILE_RUNS = 2
 const LINE_RUNS = 300
 
 let decoders: Readonly<Record<string, Decoder>>

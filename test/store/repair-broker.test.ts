@@ -19,10 +19,12 @@ it("repair closes the hole, sets originals aside and leaves a broker's config fi
   expect(report.holes).toMatchObject([
     { physicalOffset: 0, isClosed: true, lost: [{ topic: 'normal', queueId: 0, queueOffset: 0 }] },
   ])
-  expect(report).toMatchObject({ replaced: ['config/topics.json'], findings: [] })
+  expect(report.findings).toEqual([])
+  expect(report.replaced).toContain('config/topics.json')
   expect(JSON.parse(JSON.stringify(report)).holes).toEqual(report.holes)
   expect(configOf()).toEqual(before)
-  expect(disk.paths().filter(path => path.includes('/pocketmq/set-aside/'))).toHaveLength(2)
+  const kept = disk.paths().filter(path => path.includes('/pocketmq/set-aside/'))
+  for (const original of ['config-topics.json', '/0.bin']) expect(kept.join()).toContain(original)
   const reader = await MessageStore.openReadOnly(DIR, ownerOptionsOn(disk))
   expect((await reader.verify()).findings).toEqual([])
   await reader.close()
