@@ -66,7 +66,7 @@ const steps = fc.array(
     { weight: 7, arbitrary: polls },
     { weight: 9, arbitrary: of('commit', 'commit', 'commit', 'unsubscribe') },
   ),
-  { minLength: 15, maxLength: 45, size: 'max' },
+  { minLength: 10, maxLength: 34, size: 'max' },
 )
 
 /** What all runs together did: a model that is never asked proves nothing. */
