@@ -104,13 +104,6 @@ export const MUTATIONS = [
     harness: ENGINE,
   },
   {
-    name: 'an index that has lost its end counts as whole',
-    path: 'src/store/recovery-plan.ts',
-    before: 'if (state !== undefined && index.filesEnd < state.indexEnd) return true',
-    after: 'if (state !== undefined && index.filesEnd < 0) return true',
-    harness: ENGINE,
-  },
-  {
     name: 'abort removed too soon',
     path: 'src/store/close-store.ts',
     before: '  await flusher.flushNow()\n',
