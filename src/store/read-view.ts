@@ -29,7 +29,16 @@ export type ReadViewParts = {
 /** The parts of a store that a view has. */
 export type ReadView = Pick<
   StoreParts,
-  'log' | 'queues' | 'index' | 'checks' | 'dispatched' | 'recovery' | 'refresh' | 'tombstones' | 'opened'
+  | 'log'
+  | 'queues'
+  | 'index'
+  | 'checks'
+  | 'dispatched'
+  | 'recovery'
+  | 'refresh'
+  | 'tombstones'
+  | 'opened'
+  | 'checkpointedAtOpen'
 > & { close(): Promise<void> }
 
 /** Opens the folder as it is now. */
@@ -65,6 +74,7 @@ export async function openReadView(parts: ReadViewParts): Promise<ReadView> {
       tombstones,
       recovery: recovered.report,
       opened: { isOffsetsJsonOurs: true, isCheckpointOurs },
+      checkpointedAtOpen: Math.min(files.loaded.state?.checkpointed ?? 0, recovered.appendAt),
       refresh: () => follow.refresh(),
       close: () => closeFiles(files, follow),
     }

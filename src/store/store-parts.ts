@@ -48,6 +48,8 @@ export type StoreParts = {
   readonly smallFiles: SmallFiles
   readonly recovery: RecoveryReport
   readonly opened: { readonly isOffsetsJsonOurs: boolean; readonly isCheckpointOurs: boolean }
+  /** Up to where log and derived files were on the device, as the owner said when the folder was opened; 0 where nobody said. */
+  readonly checkpointedAtOpen: number
   /** Undefined where the folder is open for reading only. */
   readonly writer: WriterParts | undefined
   /** Read-only: looks whether the folder's owner has gone on. */

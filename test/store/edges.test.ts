@@ -74,3 +74,15 @@ it('10,000 topics are written, closed, opened and read', { timeout: 120_000 }, a
   }
   await again.close()
 })
+
+it('a reader of a closed folder says that all of it is on the device', async () => {
+  const dir = join(temporaryFolder(), 'store')
+  const store = await MessageStore.open(dir, { logger: silentLogger })
+  store.put({ topic: 'orders', queueId: 0, body: Buffer.from('one') })
+  await store.close()
+  const reader = await MessageStore.openReadOnly(dir, { logger: silentLogger })
+  const { appended, flushed, checkpointed } = reader.watermarks
+  expect(appended).toBeGreaterThan(0)
+  expect([flushed, checkpointed]).toEqual([appended, appended])
+  await reader.close()
+})
