@@ -14,7 +14,7 @@ async function closedFolder(): Promise<{ disk: SimulatedDisk; clock: ManualClock
   const options = { fileSystem: disk, clock, logger: silentLogger }
   const store = await MessageStore.open('/store', options)
   store.put({ topic: 'orders', queueId: 0, body: Buffer.from('one') })
-  for (const counter of [1, 1]) await store.smallFiles.save(NAME, textOf(counter))
+  for (const counter of [1, 2]) await store.smallFiles.save(NAME, textOf(counter))
   await store.close()
   const named = async (): Promise<string[]> => {
     const reader = await MessageStore.openReadOnly('/store', options)
@@ -28,7 +28,7 @@ async function closedFolder(): Promise<{ disk: SimulatedDisk; clock: ManualClock
 it('a wrong digit that nobody wrote is named', async () => {
   const { disk, named } = await closedFolder()
   expect(await named()).toEqual([])
-  disk.flipBit(`/store/${NAME}`, textOf(1).indexOf('1'), 1)
+  disk.flipBit(`/store/${NAME}`, textOf(2).indexOf('2'), 0)
   expect(await named()).toEqual([NAME])
 })
 
@@ -36,7 +36,13 @@ it('what a broker wrote after the close is no damage, whatever its .bak holds', 
   for (const names of [[NAME], [NAME, `${NAME}.bak`], [`${NAME}.bak`]]) {
     const { disk, clock, named } = await closedFolder()
     await clock.advance(5000)
-    for (const name of names) disk.place(`/store/${name}`, textOf(2))
+    for (const name of names) disk.place(`/store/${name}`, textOf(3))
     expect(await named()).toEqual([])
   }
+})
+
+it('a file that a broker renamed to its .bak, and wrote anew as it was, is no damage', async () => {
+  const { disk, named } = await closedFolder()
+  disk.place(`/store/${NAME}.bak`, textOf(2))
+  expect(await named()).toEqual([])
 })
