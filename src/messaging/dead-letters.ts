@@ -2,6 +2,7 @@
  * A group's dead letters: seen, and sent back to the group. What was sent back is remembered under a group name of ours, by the
  * copy's own PMQ_SETTLES, so that nothing is sent back twice and a crash in between loses none.
  */
+import { isErrorNamed } from '../base/errors.ts'
 import { nextTurn, TurnBudget } from '../base/turns.ts'
 import {
   PROPERTY_CRC32,
@@ -48,6 +49,8 @@ export type DeadLetterParts = { readonly store: MessageStore; readonly topics: T
 const REDRIVE_GROUP_PREFIX = 'CID_RMQ_SYS_REDRIVE/'
 const READ_MESSAGES = 64
 const TURN_BUDGET_MS = 2
+/** What a copy may have more than its dead letter: a topic and a property of names as long as names are. */
+const COPY_BYTES_MORE = 1024
 
 /** Properties that speak of the dead letter's record alone. */
 const DROPPED: ReadonlySet<string> = new Set([
@@ -118,14 +121,32 @@ export async function redriveDeadLetters(
       continue
     }
     if (redriven > 0 && pauseMs > 0) await store.clock.sleep(pauseMs, { signal })
-    await store.admitted(message.sizeBytes, signal)
-    store.put(redriveCopy(message, group))
+    await putWhenAdmitted(store, redriveCopy(message, group), message.sizeBytes + COPY_BYTES_MORE, signal)
     redriven++
     if (budget.isSpent()) await nextTurn()
   }
   // What is dispatched is marked as sent back.
   await store.dispatched(store.watermarks.appended, signal)
   return { redriven, left }
+}
+
+/** Room may be gone again, or not be enough at a segment's end: then it is waited for anew, with a turn for whoever makes it. */
+async function putWhenAdmitted(
+  store: MessageStore,
+  copy: PutRecord,
+  bytes: number,
+  signal?: AbortSignal,
+): Promise<void> {
+  for (;;) {
+    await store.admitted(bytes, signal)
+    try {
+      store.put(copy)
+      return
+    } catch (error) {
+      if (!isErrorNamed(error, 'BACKPRESSURE')) throw error
+    }
+    await nextTurn()
+  }
 }
 
 /** How many there are, and since when the oldest. Undefined where there is none. */
