@@ -8,6 +8,7 @@ const CONFIG = 'config'
 const BROKER = 'broker'
 const STATE = 'state'
 const INDEX = 'index'
+const INVARIANTS = 'invariants'
 
 /** Harnesses: which files, which of their tests by name, and how many cuts are asked for at most: fewer than in `npm test`. */
 export const HARNESSES = {
@@ -18,6 +19,7 @@ export const HARNESSES = {
   [CONFIG]: { files: ['test/crash/config-files.test.ts'] },
   [STATE]: { files: ['test/codec/state-page.test.ts'] },
   [INDEX]: { files: ['test/regression/index-half-rebuilt.test.ts'] },
+  [INVARIANTS]: { files: ['test/crash/cut-invariants.test.ts'] },
   [BROKER]: { files: ['test/regression/broker-killed-early.test.ts', 'test/crash/broker-visits.test.ts'] },
 }
 
@@ -110,7 +112,7 @@ export const MUTATIONS = [
     after:
       '  await checkpointer.change({ ...takeCensus(files.queues, files.index), isCleanClose: true })\n' +
       '  await removeAbortFile(fileSystem, dir)\n  await flusher.flushNow()\n',
-    harness: ENGINE,
+    harness: INVARIANTS,
   },
   {
     name: 'recovery stops one record early',
@@ -171,7 +173,7 @@ export const MUTATIONS = [
     path: 'src/store/retention.ts',
     before: 'const limit = Math.min(checkpointed(), needed)',
     after: 'const limit = Math.max(checkpointed(), needed)',
-    harness: ENGINE,
+    harness: INVARIANTS,
   },
   {
     name: 'retention takes what a group has not consumed',
@@ -193,7 +195,7 @@ export const MUTATIONS = [
     path: 'src/messaging/consumer-offset-file.ts',
     before: 'queueOffset = Math.min(committed, Math.max(durable, Math.min(before ?? 0, committed)))',
     after: 'queueOffset = Math.max(committed, durable)',
-    harness: MESSAGING,
+    harness: INVARIANTS,
   },
   {
     name: 'offsets past the end of a queue are not cut at open',
@@ -235,14 +237,14 @@ export const MUTATIONS = [
     path: 'src/messaging/transactions.ts',
     before: 'this.#store.putAll([...records, opOf([decided])])',
     after: '[...records, opOf([decided])].reverse().map(record => this.#store.put(record)).reverse()',
-    harness: MESSAGING,
+    harness: INVARIANTS,
   },
   {
     name: 'the commit before the op message, apart',
     path: 'src/messaging/transactions.ts',
     before: 'this.#store.putAll([...records, opOf([decided])])',
     after: '[...records, opOf([decided])].map(record => this.#store.put(record))',
-    harness: MESSAGING,
+    harness: INVARIANTS,
   },
   {
     name: 'delayed messages are delivered without saying which',

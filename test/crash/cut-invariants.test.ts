@@ -1,0 +1,177 @@
+/**
+ * What holds in the image of every power cut before anybody opens it, or as soon as somebody does: small workloads that are cut
+ * often where it counts. The long runs of random ones seldom come by these places.
+ */
+import { expect, it } from 'vitest'
+import { silentLogger } from '../../src/base/logger.ts'
+import { decodeConsumerOffsets } from '../../src/codec/consumer-offset-json.ts'
+import { decodeStatePage } from '../../src/codec/state-page.ts'
+import { OP_TOPIC } from '../../src/messaging/topics.ts'
+import type { StoreOptions } from '../../src/store/message-store.ts'
+import { MessageStore } from '../../src/store/message-store.ts'
+import { ManualClock, SimulatedDisk } from '../../src/testing/testing.ts'
+import { FOLDER, openQueue } from '../messaging/queue-on-disk.ts'
+
+const SEGMENT_BYTES = 4096
+const CUTS = 6
+const TIMEOUT_MS = 120_000
+
+/** Power cuts at every flush, before it takes effect and after, until the answer is called. */
+function cutAtFlushes(disk: SimulatedDisk): () => SimulatedDisk[] {
+  const images = new Map<string, SimulatedDisk>()
+  let seed = 0
+  const stop = disk.onFlush(() => {
+    for (let i = 0; i < CUTS; i++) {
+      const image = disk.powerCut(seed++)
+      images.set(image.digest(), image)
+    }
+  })
+  return () => {
+    stop()
+    return [...images.values()]
+  }
+}
+
+function optionsOf(fileSystem: SimulatedDisk): StoreOptions {
+  return {
+    ...{ fileSystem, clock: new ManualClock(), logger: silentLogger, commitLogSegmentBytes: SEGMENT_BYTES },
+    ...{ consumeQueueSegmentEntries: 16, indexSlots: 16, indexEntries: 64, flushIntervalMs: 60_000 },
+    retention: { freeBytesMin: 0, keepUnconsumed: false, bytes: 2 * SEGMENT_BYTES },
+  }
+}
+
+function put(store: MessageStore, topic: string, i: number): void {
+  store.put({ topic, queueId: 0, body: Buffer.alloc(600, 97 + i), properties: { KEYS: `key-${i}` } })
+}
+
+/** All files but the lock's, whose content means nothing. */
+function contentsOf(disk: SimulatedDisk): Map<string, string> {
+  const paths = disk.paths().filter(path => path !== `${FOLDER}/lock`)
+  return new Map(paths.map(path => [path, disk.contentOf(path).toString('latin1')]))
+}
+
+/** How many messages a topic has, to who opens the image and does nothing else. */
+async function countsIn(image: SimulatedDisk, ...topics: string[]): Promise<number[]> {
+  const store = await MessageStore.open(FOLDER, { fileSystem: image, clock: new ManualClock(), logger: silentLogger })
+  const counts = topics.map(topic =>
+    store
+      .queues()
+      .filter(range => range.topic === topic)
+      .reduce((sum, range) => sum + range.maxQueueOffset, 0),
+  )
+  await store.close()
+  return counts
+}
+
+it(
+  'abort is gone only where everything else is as the closed folder has it',
+  async () => {
+    const disk = new SimulatedDisk()
+    const store = await MessageStore.open(FOLDER, optionsOf(disk))
+    for (let i = 0; i < 10; i++) put(store, 'orders', i)
+    await store.flush()
+    for (let i = 10; i < 20; i++) put(store, 'orders', i)
+    const cut = cutAtFlushes(disk)
+    await store.close()
+    const images = cut()
+    const closed = contentsOf(disk)
+    const unmarked = images.filter(image => !image.paths().includes(`${FOLDER}/abort`))
+    expect(images.length).toBeGreaterThan(unmarked.length)
+    expect(unmarked.length).toBeGreaterThan(0)
+    for (const image of unmarked) {
+      const differing = [...closed].filter(([path, content]) => contentsOf(image).get(path) !== content)
+      expect(differing.map(([path]) => path)).toEqual([])
+      expect(decodeStatePage(image.contentOf(`${FOLDER}/pocketmq/state`))?.isCleanClose).toBe(true)
+    }
+  },
+  TIMEOUT_MS,
+)
+
+it(
+  'no segment is missing that recovery would start in, and no queue counts from its beginning again',
+  async () => {
+    const disk = new SimulatedDisk()
+    const store = await MessageStore.open(FOLDER, optionsOf(disk))
+    const cut = cutAtFlushes(disk)
+    for (let round = 0; round < 3; round++) {
+      put(store, 'rare', round)
+      for (let i = 0; i < 20; i++) put(store, 'often', i)
+      await store.flushed(store.watermarks.appended)
+      await store.dispatched(store.watermarks.appended)
+      await store.applyRetention()
+      await store.flush()
+      await store.applyRetention()
+    }
+    const images = cut()
+    await store.close()
+    let removed = 0
+    for (const image of images) {
+      const names = image.paths().flatMap(path => /\/commitlog\/(\d{20})$/.exec(path)?.[1] ?? [])
+      const lowest = Math.min(...names.map(Number))
+      if (names.length === 0 || lowest === 0) continue
+      removed++
+      const state = decodeStatePage(image.contentOf(`${FOLDER}/pocketmq/state`))
+      expect(state?.checkpointed).toBeGreaterThanOrEqual(lowest)
+      const [rare] = await countsIn(image, 'rare')
+      expect(rare).toBeGreaterThan(0)
+    }
+    expect(removed).toBeGreaterThan(10)
+  },
+  TIMEOUT_MS,
+)
+
+it(
+  'consumerOffset.json never points past what the same image has of a queue',
+  async () => {
+    const { mq, disk, clock } = await openQueue({ flushIntervalMs: 60_000, topicQueues: 1 })
+    const subscriptions = { orders: '*' }
+    const consumer = await mq.simpleConsumer({ consumerGroup: 'billing', subscriptions, awaitDuration: 0 })
+    const producer = mq.producer()
+    const cut = cutAtFlushes(disk)
+    for (let round = 0; round < 4; round++) {
+      for (let i = 0; i < 5; i++) await producer.send({ topic: 'orders', body: `${round} ${i} ${'b'.repeat(500)}` })
+      for (const message of await consumer.receive(8)) await message.ack()
+      // Long enough for the offsets to be saved.
+      await clock.advance(6000)
+      if (round % 2 === 1) await mq.store.flush()
+      await clock.advance(6000)
+    }
+    const images = cut()
+    let saved = 0
+    for (const image of images) {
+      const path = `${FOLDER}/config/consumerOffset.json`
+      if (!image.paths().includes(path)) continue
+      const { offsets } = decodeConsumerOffsets(image.contentOf(path).toString())
+      const [end = 0] = await countsIn(image, 'orders')
+      for (const { queueOffset } of offsets.filter(one => one.topic === 'orders')) {
+        saved = Math.max(saved, queueOffset)
+        expect({ queueOffset, end, isPast: queueOffset > end }).toEqual({ queueOffset, end, isPast: false })
+      }
+    }
+    expect(saved).toBeGreaterThan(5)
+  },
+  TIMEOUT_MS,
+)
+
+it(
+  'an op message is never without its committed message, nor that without its op message',
+  async () => {
+    const { mq, disk } = await openQueue({ flushIntervalMs: 60_000, topicQueues: 1 })
+    const producer = mq.producer({ group: 'shop' })
+    const cut = cutAtFlushes(disk)
+    for (let i = 0; i < 12; i++) {
+      const transaction = producer.beginTransaction()
+      await producer.send({ topic: 'orders', body: `${i} ${'b'.repeat(1500)}` }, transaction, { durability: 'disk' })
+      await transaction.commit()
+    }
+    const images = cut()
+    let most = 0
+    for (const image of images) {
+      const [committed = 0, ops = 0] = await countsIn(image, 'orders', OP_TOPIC)
+      expect({ committed, ops }).toEqual({ committed: ops, ops })
+      most = Math.max(most, ops)
+    }
+    expect(most).toBeGreaterThan(10)
+  },
+  TIMEOUT_MS,
+)
