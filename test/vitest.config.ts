@@ -8,7 +8,7 @@ export default defineConfig({
     pool: 'forks',
     // Also on two cores: the simulated power cuts compute while others wait for processes and devices.
     maxWorkers: 2,
-    testTimeout: 30_000,
+    testTimeout: 120_000,
     hookTimeout: 120_000,
     reporters: ['default', new TotalsReporter()],
   },
