@@ -175,3 +175,43 @@ it(
   },
   TIMEOUT_MS,
 )
+
+it(
+  'queues that recovery made again are whole, wherever in that the power failed',
+  async () => {
+    const disk = new SimulatedDisk()
+    const store = await MessageStore.open(FOLDER, { ...optionsOf(disk), retention: { freeBytesMin: 0 } })
+    const topics = Array.from({ length: 8 }, (_, i) => `topic-${i}`)
+    for (let i = 0; i < 40; i++) put(store, topics[i % 8] as string, i % 26)
+    await store.close()
+    for (const path of disk.paths().filter(one => one.includes('/consumequeue/'))) await disk.remove(path)
+    const bare = disk.kill()
+    const whole = topics.map(() => 5)
+    const cut = cutAtFlushes(bare)
+    expect(await countsIn(bare, ...topics)).toEqual(whole)
+    const images = cut()
+    expect(images.length).toBeGreaterThan(50)
+    for (const image of images) expect(await countsIn(image, ...topics)).toEqual(whole)
+  },
+  TIMEOUT_MS,
+)
+
+it(
+  'a checkpoint that somebody asked for and that failed is the last of its store',
+  async () => {
+    for (const folder of ['consumequeue', 'index']) {
+      const disk = new SimulatedDisk()
+      const store = await MessageStore.open(FOLDER, optionsOf(disk))
+      put(store, 'orders', 1)
+      await store.flushed(store.watermarks.appended)
+      await store.dispatched(store.watermarks.appended)
+      disk.inject({ operation: 'flush', path: new RegExp(`/${folder}/`), fault: { errno: 'EIO' } })
+      await expect(store.flush()).rejects.toThrow()
+      expect(() => put(store, 'orders', 2)).toThrow(expect.objectContaining({ code: 'POCKETMQ_STORE_FAILED' }))
+      await expect(store.flush()).rejects.toThrow()
+      await store.close().catch(() => undefined)
+      expect(disk.paths()).toContain(`${FOLDER}/abort`)
+    }
+  },
+  TIMEOUT_MS,
+)

@@ -4,11 +4,10 @@ const ENGINE = 'engine'
 const MESSAGING = 'messaging'
 const FAULTS = 'faults'
 const FULL = 'full'
-const CONFIG = 'config'
 const BROKER = 'broker'
 const STATE = 'state'
-const INDEX = 'index'
 const INVARIANTS = 'invariants'
+const TOPICS = 'topics'
 
 /** Harnesses: which files, which of their tests by name, and how many cuts are asked for at most: fewer than in `npm test`. */
 export const HARNESSES = {
@@ -16,10 +15,9 @@ export const HARNESSES = {
   [MESSAGING]: { files: ['test/crash/power-cut-messaging.test.ts'], name: 'loses and repeats', cuts: 4000 },
   [FAULTS]: { files: ['test/crash/disk-faults.test.ts'] },
   [FULL]: { files: ['test/crash/messaging-faults.test.ts'] },
-  [CONFIG]: { files: ['test/crash/config-files.test.ts'] },
   [STATE]: { files: ['test/codec/state-page.test.ts'] },
-  [INDEX]: { files: ['test/regression/index-half-rebuilt.test.ts'] },
   [INVARIANTS]: { files: ['test/crash/cut-invariants.test.ts'] },
+  [TOPICS]: { files: ['test/messaging/topics.test.ts'], name: 'falls back to the one before' },
   [BROKER]: { files: ['test/regression/broker-killed-early.test.ts', 'test/crash/broker-visits.test.ts'] },
 }
 
@@ -65,7 +63,7 @@ export const MUTATIONS = [
     path: 'src/store/checkpointer.ts',
     before: '      this.#failure = asError(error)\n      this.#parts.onFailure(this.#failure)\n      throw error',
     after: '      throw error',
-    harness: FAULTS,
+    harness: INVARIANTS,
   },
   // ---- small files -------------------------------------------------------------------------------------------------
   {
@@ -135,7 +133,7 @@ export const MUTATIONS = [
     path: 'src/store/recovery.ts',
     before: '  if (!parts.isReadOnly && !plan.isTrusted) await withdrawCheckpoint(parts, plan)\n',
     after: '',
-    harness: INDEX,
+    harness: INVARIANTS,
   },
   {
     name: 'a torn append unit is kept',
@@ -389,7 +387,7 @@ export const MUTATIONS = [
     // biome-ignore lint/suspicious/noTemplateCurlyInString: it is source text
     before: 'for (const path of [this.#path(name), `${this.#path(name)}.bak`])',
     after: 'for (const path of [this.#path(name)])',
-    harness: CONFIG,
+    harness: TOPICS,
   },
   {
     name: 'nobody notices that a broker was here',
