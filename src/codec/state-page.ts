@@ -22,7 +22,7 @@
  * |    132 |    32 | checkpointSha256     | SHA-256 of `checkpoint` as we last wrote it                                |
  * |    164 |     8 | listsSequence        | of the file `pocketmq/tombstones` that belongs to this; 0 = there is none  |
  * |    172 |    32 | formerConsumerOffsetSha256 | the one before: either may be on disk while the file is replaced       |
- * |    204 |    32 | formerCheckpointSha256 | likewise                                                                 |
+ * |    204 |    32 | formerCheckpointSha256 | likewise; equal to checkpointSha256: a broker's, and what it did is not in our files yet |
  * |    236 |     4 | queueFiles           | consume-queue files at a clean close; the four of these tell whether one is gone |
  * |    240 |     4 | indexFiles           | index files at a clean close                                               |
  * |    244 |     8 | queueEntries         | sum of all queues' ends; 0 where there are too many to ask                 |

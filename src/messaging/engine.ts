@@ -70,6 +70,7 @@ export async function openEngine(
   const dedupe = await DedupeWindows.open(store, { windowMs, keysMax })
   await replayLog(store, [ground.offsets, loops.levels, loops.timers])
   ground.offsets.sawUpTo(store.watermarks.dispatched)
+  await takeOver(store, loops)
   const { topics, events, alarms, offsets, clients } = ground
   const { brokerName } = settings
   const delivery = await DeliveryCore.open({ store, topics, events, alarms, offsets, clients, brokerName })
@@ -85,6 +86,14 @@ export async function openEngine(
   listen(engine)
   if (!store.isReadOnly) startLoops(engine)
   return engine
+}
+
+/** What a broker did is in our own files before anything goes on from there: a crash would go back to what they said before. */
+async function takeOver(store: MessageStore, { levels, timers }: Loops): Promise<void> {
+  if (store.isReadOnly || store.opened.isCheckpointOurs) return
+  await levels.save()
+  await timers.save()
+  await store.tookOver()
 }
 
 async function openGround(store: MessageStore, settings: MessagingSettings): Promise<Ground> {

@@ -19,6 +19,7 @@ import type { ConsumeQueues } from './consume-queues.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import type { Flusher } from './flusher.ts'
 import type { MessageIndex } from './message-index.ts'
+import { isTakenOver } from './recovery-plan.ts'
 import type { StateFile } from './state-file.ts'
 import type { StoreCheckpoint } from './store-checkpoint.ts'
 
@@ -109,6 +110,13 @@ export class Checkpointer {
     return this.#save()
   }
 
+  /** What a broker did is in our files, on the device. A checkpoint of ours has said so already where there was one since. */
+  async tookOver(): Promise<void> {
+    if (!isTakenOver(this.#state)) return
+    this.#state = { ...this.#state, formerCheckpointSha256: undefined }
+    await this.#save()
+  }
+
   /** Everything dispatched at the time of the call is on the device, with its queue and index entries, when it resolves. */
   async run(): Promise<void> {
     while (this.#running !== undefined) await Promise.allSettled([this.#running])
@@ -142,7 +150,9 @@ export class Checkpointer {
     // Keys may have been put, and a file of them filled, while others were flushed: their records may not be on the device yet.
     const indexTimestamp = Math.min(index.flushedTimestamp, storeTimestamp)
     const file = checkpoint.encode({ storeTimestamp, dispatched, indexTimestamp })
-    this.#state = { ...this.#state, checkpointSha256: file.sha256, formerCheckpointSha256: former }
+    // Two that are the same would say that a broker's was taken over.
+    const formerCheckpointSha256 = former === file.sha256 ? undefined : former
+    this.#state = { ...this.#state, checkpointSha256: file.sha256, formerCheckpointSha256 }
     await this.#save()
     await checkpoint.write(file)
     this.#state = { ...this.#state, ...census, checkpointed: dispatched, indexed: dispatched }

@@ -324,6 +324,11 @@ export class MessageStore {
     await this.#writer().offsetsJson.save(bytes)
   }
 
+  /** What a broker left is in files of ours, on the device: from now on they hold. */
+  async tookOver(): Promise<void> {
+    await this.#writer().checkpointer.tookOver()
+  }
+
   /** Puts everything appended on the device, with its queue and index entries. */
   async flush(): Promise<void> {
     const writer = this.#writer()

@@ -16,7 +16,7 @@ import type { LogRebuild } from './rebuild.ts'
 import { rebuildFromLog } from './rebuild.ts'
 import { OPEN_END, rangesWithin, withRange } from './record-checks.ts'
 import type { RecoveryParts, RecoveryPlan } from './recovery-parts.ts'
-import { isCheckpointOurs, planRecovery } from './recovery-plan.ts'
+import { isCheckpointOurs, isTakenOver, planRecovery } from './recovery-plan.ts'
 import type { RecoveryReport } from './store-types.ts'
 
 /** What recovery found. */
@@ -28,7 +28,7 @@ export type Recovered = {
   readonly state: StoreState
   readonly tombstones: readonly Tombstone[]
   readonly lastStoreTimestamp: number
-  /** False where a broker rewrote `checkpoint`, or there is no state of ours. */
+  /** False where a broker rewrote `checkpoint` and what it did is not in our files yet, or there is no state of ours. */
   readonly isCheckpointOurs: boolean
 }
 
@@ -50,7 +50,7 @@ export async function recover(parts: RecoveryParts): Promise<Recovered> {
     state,
     tombstones: state.tombstones,
     lastStoreTimestamp: state.lastStoreTimestamp,
-    isCheckpointOurs: isCheckpointOurs(parts),
+    isCheckpointOurs: isKnown(parts),
     report: {
       clean: plan.isClean,
       scannedBytes: rebuild.scannedBytes,
@@ -62,6 +62,12 @@ export async function recover(parts: RecoveryParts): Promise<Recovered> {
       notes,
     },
   }
+}
+
+/** Whether nobody was here whose work is not in files of ours. */
+function isKnown(parts: RecoveryParts): boolean {
+  const { state } = parts.loaded
+  return isCheckpointOurs(parts) && state !== undefined && !isTakenOver(state)
 }
 
 /**
@@ -157,7 +163,7 @@ function stateAfter(
     consumerOffsetSha256: state?.consumerOffsetSha256,
     formerConsumerOffsetSha256: state?.formerConsumerOffsetSha256,
     checkpointSha256: checkpoint.sha256,
-    formerCheckpointSha256: undefined,
+    formerCheckpointSha256: isKnown(parts) ? undefined : checkpoint.sha256,
     foreignRanges,
     // Of a folder that somebody may be writing to the end is not known.
     tombstones: parts.isReadOnly ? lists.tombstones : parts.tombstones.cutAt(end),
