@@ -1,4 +1,5 @@
 /** A messaging workload whose calls may fail or wait: nothing is awaited for ever, and what each call promised is noted. */
+import { isErrorNamed } from '../../src/base/errors.ts'
 import { PocketMQ } from '../../src/messaging/pocket-mq.ts'
 import type { Producer } from '../../src/messaging/producer.ts'
 import type { SimpleConsumer } from '../../src/messaging/simple-consumer.ts'
@@ -141,13 +142,13 @@ export class FaultyWorkload {
     })
     await this.#call(async () => {
       if (fate === undefined || handle === undefined) return
-      // Until it is known to be taken back it may come as well as not; one that was refused comes.
+      // Until it is known to be taken back it may come as well as not, and so where the store failed; one that was refused comes.
       fate.isRecalling = true
       try {
         await producer.recall(handle)
         fate.isRecalled = true
       } catch (error) {
-        fate.isRecalling = false
+        fate.isRecalling = isErrorNamed(error, 'STORE_FAILED')
         throw error
       }
     })

@@ -61,6 +61,11 @@ export function isDiskStore(seed: number): boolean {
   return seed % 2 === 0
 }
 
+/** In some stores offsets are saved several times between two flushes. */
+function flushIntervalOf(seed: number): number {
+  return seed % 4 === 1 ? 20_000 : 1000
+}
+
 /** A seed's store; who only looks keeps everything for so many `hours`. */
 export function queueOptions({ seed, disk, clock, ground }: OpenedOn, hours = 1): PocketMQOptions {
   const durability = isDiskStore(seed) ? 'disk' : 'interval'
@@ -70,7 +75,7 @@ export function queueOptions({ seed, disk, clock, ground }: OpenedOn, hours = 1)
       clock,
       logger: silentLogger,
       durability,
-      flushIntervalMs: 1000,
+      flushIntervalMs: flushIntervalOf(seed),
       topicQueues: 2,
     },
     // A folder keeps the sizes that it was made with.
@@ -84,6 +89,9 @@ export function queueOptions({ seed, disk, clock, ground }: OpenedOn, hours = 1)
 export function shownSubscriptions(list: readonly { readonly topic: string; readonly expression: string }[]): string {
   return list.map(({ topic, expression }) => `${topic}=${expression}`).join()
 }
+
+/** A message that was acknowledged, and where the record of it that was handed out begins: a copy, where it came again or late. */
+type Acknowledged = { readonly fate: Fate; readonly physicalOffset: number }
 
 type Tell = (cutClass: CutClass, cut: () => QueueImage) => void
 
@@ -101,13 +109,15 @@ export class QueueWorkload {
   readonly #fates = new Map<string, Fate>()
   readonly #topics = new Map<string, Versions>()
   readonly #groups = new Map<string, Versions>()
-  readonly #acknowledged: Fate[] = []
+  readonly #acknowledged: Acknowledged[] = []
   readonly #onMoment: Tell
   #activity: Activity = 'recovery'
   #isUnit = false
   #isRoll = false
-  /** Acknowledged when the flush of the private table that is under way began. */
+  /** Acknowledged when the flush of the private table that is under way began, and when the last one that is over did. */
   #flushing = 0
+  #tableFlushed = 0
+  #mq: PocketMQ | undefined
   #sends = 0
   #stopWatching: () => void = () => undefined
 
@@ -134,6 +144,7 @@ export class QueueWorkload {
     this.#stopWatching = this.#disk.watch(event => this.#onEvent(event))
     this.#activity = 'recovery'
     const mq = await PocketMQ.open(DIR, queueOptions(this.#opened()))
+    this.#mq = mq
     this.#activity = undefined
     const producer = mq.producer({ group: 'shop', durability: 'disk' })
     const subscriptions = { [TOPIC]: '*' }
@@ -148,7 +159,7 @@ export class QueueWorkload {
     if (way === 'close') {
       this.#activity = 'close'
       await mq.close({ drainMs: 0 })
-      for (const fate of this.#acknowledged) fate.isSettled = true
+      for (const { fate } of this.#acknowledged) fate.isSettled = true
       for (let i = 0; i < 2; i++) this.#tell('close')
       this.#stopWatching()
       this.#former = 'close'
@@ -161,6 +172,7 @@ export class QueueWorkload {
     // What had not reached the device when the power failed is promised no more; what was, stays.
     this.#acknowledged.length = 0
     this.#flushing = 0
+    this.#tableFlushed = 0
     // The former process is gone for the disk that counts; here its loops have to end.
     await mq.close({ drainMs: 0 })
   }
@@ -252,7 +264,7 @@ export class QueueWorkload {
     }
     fate.isAcknowledging = true
     await message.ack()
-    this.#acknowledged.push(fate)
+    this.#acknowledged.push({ fate, physicalOffset: message.physicalOffset })
   }
 
   /** A topic beside the one that is consumed is made, changed, sent to, or deleted. */
@@ -323,13 +335,21 @@ export class QueueWorkload {
     const { operation, path, phase } = event
     if (operation === 'flush' && path.includes('/pocketmq/offsets/')) {
       if (phase === 'before') this.#flushing = this.#acknowledged.length
-      else for (const fate of this.#acknowledged.slice(0, this.#flushing)) fate.isSettled = true
+      else this.#tableFlushed = this.#flushing
     }
+    this.#settleKept()
     if (path.includes('/commitlog/') && operation === 'truncate') this.#isRoll = true
     const isFlush = operation === 'flush' || operation === 'flush-folder'
     if (!isFlush && !this.#random.chance(0.1)) return
     this.#tell(classOf(event, this.#activity, { isBatch: this.#isUnit, isRoll: this.#isRoll }))
     if (path.includes('/commitlog/') && operation === 'flush' && phase === 'after') this.#isRoll = false
+  }
+
+  /** An acknowledgement holds when the table has it, and the log the record it is of: without that copy the original comes again. */
+  #settleKept(): void {
+    const flushed = this.#mq?.store.watermarks.flushed ?? 0
+    for (const { fate, physicalOffset } of this.#acknowledged.slice(0, this.#tableFlushed))
+      if (physicalOffset < flushed) fate.isSettled = true
   }
 
   #tell(cutClass: CutClass): void {
