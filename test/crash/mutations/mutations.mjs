@@ -264,7 +264,7 @@ export const MUTATIONS = [
     path: 'src/store/checkpointer.ts',
     before: '    await flusher.flushNow()\n    const startedMs',
     after: '    void flusher\n    const startedMs',
-    harness: ENGINE,
+    harness: INVARIANTS,
   },
   {
     name: 'the state page is written over its only copy',
