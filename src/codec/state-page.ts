@@ -212,3 +212,11 @@ export function decodeStateSlot(slot: Buffer, file = 'pocketmq/state'): StatePag
     listsSequence: long('listsSequence'),
   }
 }
+
+/**
+ * Whether a broker was here, and what it did is not in files of ours yet: until then a crash must not let it be forgotten.
+ * Said by both hashes being that of its `checkpoint`: our own makes them differ.
+ */
+export function isTakenOver(state: Pick<StoreState, 'checkpointSha256' | 'formerCheckpointSha256'>): boolean {
+  return state.checkpointSha256 !== undefined && state.checkpointSha256 === state.formerCheckpointSha256
+}

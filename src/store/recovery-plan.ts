@@ -12,7 +12,6 @@ import { PocketMQError } from '../base/errors.ts'
 import { rescanTimestamp } from '../codec/checkpoint.ts'
 import { DispatchScan } from '../codec/dispatch-scan.ts'
 import { MAGIC_OFFSET } from '../codec/record-layout.ts'
-import type { StoreState } from '../codec/state-page.ts'
 import { hasEntriesBelow, takeCensusAtOpen } from './census.ts'
 import type { CommitLog } from './commit-log.ts'
 import { isRecordMagic } from './inspect-folder.ts'
@@ -44,14 +43,6 @@ export function isCheckpointOurs({ loaded: { state }, checkpoint, facts }: Recov
   const { sha256 } = checkpoint
   if (state === undefined || facts.isAbortForeign) return false
   return sha256 === undefined || sha256 === state.checkpointSha256 || sha256 === state.formerCheckpointSha256
-}
-
-/**
- * Whether a broker was here, and what it did is not in files of ours yet: until then a crash must not let it be forgotten.
- * Said by both hashes being that of its `checkpoint`: our own makes them differ.
- */
-export function isTakenOver(state: Pick<StoreState, 'checkpointSha256' | 'formerCheckpointSha256'>): boolean {
-  return state.checkpointSha256 !== undefined && state.checkpointSha256 === state.formerCheckpointSha256
 }
 
 async function planOwn(parts: RecoveryParts, notes: string[]): Promise<RecoveryPlan> {
