@@ -61,11 +61,6 @@ export function isDiskStore(seed: number): boolean {
   return seed % 2 === 0
 }
 
-/** In some stores offsets are saved several times between two flushes. */
-function flushIntervalOf(seed: number): number {
-  return seed % 4 === 1 ? 20_000 : 1000
-}
-
 /** A seed's store; who only looks keeps everything for so many `hours`. */
 export function queueOptions({ seed, disk, clock, ground }: OpenedOn, hours = 1): PocketMQOptions {
   const durability = isDiskStore(seed) ? 'disk' : 'interval'
@@ -75,7 +70,7 @@ export function queueOptions({ seed, disk, clock, ground }: OpenedOn, hours = 1)
       clock,
       logger: silentLogger,
       durability,
-      flushIntervalMs: flushIntervalOf(seed),
+      flushIntervalMs: 1000,
       topicQueues: 2,
     },
     // A folder keeps the sizes that it was made with.
