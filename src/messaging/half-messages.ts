@@ -124,7 +124,7 @@ export class HalfMessages {
   static async read(store: MessageStore, from: TransactionOffsets): Promise<HalfMessages> {
     const halves = new HalfMessages()
     const decided = new Set<number>()
-    await eachMessage(store, OP_TOPIC, from.op, message => {
+    await eachMessage(store, OP_TOPIC, Math.min(from.op, await firstOpFor(store, from.half)), message => {
       const queueOffsets = opQueueOffsets(message.body)
       for (const queueOffset of queueOffsets) decided.add(queueOffset)
       if (queueOffsets.length > 0) halves.addOp(message.queueOffset, queueOffsets)
@@ -171,6 +171,19 @@ export function halfOf(message: StoredMessage, transactionId: string, checkTimes
     alarm: undefined,
     deciding: undefined,
   }
+}
+
+/**
+ * Where the op messages begin that can name half messages from `half` on. The two offsets are two entries of the offset log: a power
+ * cut may leave the second one alone, and what the ops below it decided would be committed once more.
+ */
+async function firstOpFor(store: MessageStore, half: number): Promise<number> {
+  const range = store.queueRange(HALF_TOPIC, 0)
+  if (range === undefined || store.queueRange(OP_TOPIC, 0) === undefined) return 0
+  const queueOffset = Math.max(half, range.minQueueOffset)
+  const { messages } = await store.read({ topic: HALF_TOPIC, queueId: 0, queueOffset, maxMessages: 1 })
+  const first = messages[0]
+  return first === undefined ? Number.POSITIVE_INFINITY : await store.queueOffsetUpTo(OP_TOPIC, 0, first.physicalOffset)
 }
 
 async function eachMessage(
