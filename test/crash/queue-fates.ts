@@ -21,6 +21,8 @@ export type Fate = {
   isPassed: boolean
   /** A consumer saw it in a store that shows only what is on the device, and nothing was thrown away since. */
   isShown: boolean
+  /** Older than what retention keeps. */
+  isOld: boolean
   /** Nobody consumes it any more, and retention has looked for what is old since. */
   isForgotten: boolean
   /** It was acknowledged, and a file that says so has reached the device. */
@@ -48,6 +50,7 @@ export function newFate(kind: Kind, topic: string, sentMs: number): Fate {
       isDying: false,
       isPassed: false,
       isShown: false,
+      isOld: false,
       isForgotten: false,
       isSettled: false,
       isDeleting: false,

@@ -251,7 +251,7 @@ export class QueueWorkload {
     const fate = this.#fates.get(message.body.toString())
     if (fate === undefined) throw new Error(`received what was never sent: ${message.body}`)
     fate.isPassed = true
-    fate.isShown = isDiskStore(this.#seed)
+    fate.isShown = isDiskStore(this.#seed) && !fate.isOld
     if (this.#random.chance(0.25)) return await this.#asUnit(() => message.nack())
     if (this.#random.chance(0.1)) {
       fate.isDying = true
@@ -320,6 +320,8 @@ export class QueueWorkload {
     this.#clock.stepWallClock(HOUR_MS)
     for (const fate of this.#fates.values()) {
       fate.isForgotten ||= fate.topic !== TOPIC || fate.isDying
+      // Once it is acknowledged, any later retention may take it.
+      fate.isOld = true
       fate.isShown = false
     }
     await mq.store.applyRetention()
