@@ -9,6 +9,27 @@ import { buildJava } from './java-build.ts'
 /** Settings of RocketMQ's MessageStoreConfig. */
 export type BrokerSettings = Readonly<Record<string, string | number | boolean>>
 
+/** Sizes of a folder's files, as a store is opened with them. */
+export type FolderSizes = {
+  readonly commitLogSegmentBytes: number
+  readonly consumeQueueSegmentEntries: number
+  readonly indexSlots: number
+  readonly indexEntries: number
+}
+
+/** Bytes of one consume-queue entry, which RocketMQ's setting counts. */
+const ENTRY_BYTES = 20
+
+/** The same sizes in RocketMQ's words. */
+export function brokerSizes(sizes: FolderSizes): BrokerSettings {
+  return {
+    mappedFileSizeCommitLog: sizes.commitLogSegmentBytes,
+    mappedFileSizeConsumeQueue: sizes.consumeQueueSegmentEntries * ENTRY_BYTES,
+    maxHashSlotNum: sizes.indexSlots,
+    maxIndexNum: sizes.indexEntries,
+  }
+}
+
 /** How RocketMQ found the folder. */
 export type Opened = {
   readonly t: 'opened'

@@ -9,14 +9,11 @@ import { runWriter } from '../crash/writer.ts'
 import { IO_MODES } from '../support/mmap-available.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
 import type { BrokerMessage, BrokerSettings } from './broker.ts'
-import { Broker, NO_BROKER } from './broker.ts'
+import { Broker, brokerSizes, NO_BROKER } from './broker.ts'
 import { differences, queryOffsets, readAll } from './shop.ts'
 
 const BROKER_SIZES: BrokerSettings = {
-  mappedFileSizeCommitLog: SIZES.commitLogSegmentBytes,
-  mappedFileSizeConsumeQueue: SIZES.consumeQueueSegmentEntries * 20,
-  maxHashSlotNum: SIZES.indexSlots,
-  maxIndexNum: SIZES.indexEntries,
+  ...brokerSizes(SIZES),
   // After a crash it reads no more than the last ten segments, which are very small here.
   commitLogRecoverMaxNum: 1000,
 }

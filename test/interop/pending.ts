@@ -1,5 +1,6 @@
 /** Sizes and times of the folders that go from PocketMQ to a whole RocketMQ broker, or back, with messages pending. */
 import type { BrokerSettings } from './broker.ts'
+import { brokerSizes } from './broker.ts'
 
 /** Sizes of a folder. */
 export const SIZES = {
@@ -11,10 +12,7 @@ export const SIZES = {
 
 /** The same in RocketMQ's words, and a broker that asks soon about transactions. */
 export const BROKER_SIZES: BrokerSettings = {
-  mappedFileSizeCommitLog: SIZES.commitLogSegmentBytes,
-  mappedFileSizeConsumeQueue: SIZES.consumeQueueSegmentEntries * 20,
-  maxHashSlotNum: SIZES.indexSlots,
-  maxIndexNum: SIZES.indexEntries,
+  ...brokerSizes(SIZES),
   brokerName: 'pocketmq',
   recallMessageEnable: true,
   transactionCheckInterval: 2_000,

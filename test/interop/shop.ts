@@ -5,6 +5,7 @@ import type { MessageStore, PutRecord, PutResult } from '../../src/store/message
 import { MessageStore as Store } from '../../src/store/message-store.ts'
 import { seededRandom } from '../../src/testing/seeded-random.ts'
 import type { BrokerMessage, BrokerSettings } from './broker.ts'
+import { brokerSizes } from './broker.ts'
 
 /** Sizes of the folder, small enough for several files of each kind. */
 export const SIZES = {
@@ -15,12 +16,7 @@ export const SIZES = {
 } as const
 
 /** The same, in RocketMQ's words. */
-export const BROKER_SIZES: BrokerSettings = {
-  mappedFileSizeCommitLog: SIZES.commitLogSegmentBytes,
-  mappedFileSizeConsumeQueue: SIZES.consumeQueueSegmentEntries * 20,
-  maxHashSlotNum: SIZES.indexSlots,
-  maxIndexNum: SIZES.indexEntries,
-}
+export const BROKER_SIZES: BrokerSettings = brokerSizes(SIZES)
 
 /** A topic too long for a V1 record. */
 export const LONG_TOPIC: string = `%RETRY%${'a-long-group-name_'.repeat(8)}`
