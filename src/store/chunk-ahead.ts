@@ -4,7 +4,13 @@ import type { CommitLog } from './commit-log.ts'
 /** Room in front of a chunk for what the one before has left over: a record that lies in both. Longer ones are read anew. */
 const HEADROOM_BYTES = 256 * 1024
 
-type Reading = { readonly position: number; readonly bytes: Buffer; readonly isWhole: Promise<boolean> }
+/** `bytes` begin where `buffer` does: the room in front, and what is read behind it. */
+type Reading = {
+  readonly position: number
+  readonly buffer: Buffer
+  readonly bytes: Buffer
+  readonly isWhole: Promise<boolean>
+}
 
 /** Reads the next chunk. */
 export class ChunkAhead {
@@ -31,7 +37,7 @@ export class ChunkAhead {
       count => count === bytes.length - HEADROOM_BYTES,
       () => false,
     )
-    this.#reading = { position, bytes, isWhole }
+    this.#reading = { position, buffer, bytes, isWhole }
   }
 
   /** What was read at `position` with `left` in front of it; undefined where that is not read, or fewer than so many bytes. */
@@ -45,12 +51,7 @@ export class ChunkAhead {
       return undefined
     left.copy(reading.bytes, room)
     this.#free = this.#given
-    this.#given = bufferOf(reading.bytes)
+    this.#given = reading.buffer
     return reading.bytes.subarray(room)
   }
-}
-
-/** All of the memory that a view is a part of. */
-function bufferOf(view: Buffer): Buffer {
-  return Buffer.from(view.buffer)
 }
