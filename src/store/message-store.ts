@@ -192,14 +192,14 @@ export class MessageStore {
 
   /** min <= flushed <= written <= appended; min <= dispatched <= written; checkpointed <= min(flushed, dispatched). */
   get watermarks(): Watermarks {
-    const { log, dispatched, writer, checkpointedAtOpen } = this.#parts
+    const { log, dispatched, checkpointed } = this.#parts
     const watermarks = {
       min: log.minOffset,
       appended: log.appended,
       written: log.written.value,
       flushed: log.flushed.value,
       dispatched: dispatched.value,
-      checkpointed: writer?.checkpointer.checkpointed ?? Math.max(checkpointedAtOpen, log.minOffset),
+      checkpointed: checkpointed(),
     }
     assertWatermarks(watermarks)
     return watermarks

@@ -186,7 +186,7 @@ function runningParts({ ground, files, recovered, running, isJsonOurs, releaseLo
     dispatched,
     recovery: recovered.report,
     opened: { isOffsetsJsonOurs: isJsonOurs, isCheckpointOurs: recovered.isCheckpointOurs },
-    checkpointedAtOpen: recovered.state.checkpointed,
+    checkpointed: () => running.checkpointer.checkpointed,
     writer: running,
     refresh: undefined,
     close: () => closeStore({ ...ground, files, running, releaseLock }),

@@ -38,7 +38,7 @@ export type ReadView = Pick<
   | 'refresh'
   | 'tombstones'
   | 'opened'
-  | 'checkpointedAtOpen'
+  | 'checkpointed'
 > & { close(): Promise<void> }
 
 /** Opens the folder as it is now. */
@@ -65,6 +65,7 @@ export async function openReadView(parts: ReadViewParts): Promise<ReadView> {
     const isAbortOurs = files.facts.isAborted && !files.facts.isAbortForeign
     const isCheckpointOurs = recovered.isCheckpointOurs || isAbortOurs
     const follow = new Follow(parts, files, recovered, dispatched)
+    const checkpointed = Math.min(files.loaded.state?.checkpointed ?? 0, recovered.appendAt)
     return {
       log,
       queues,
@@ -74,7 +75,7 @@ export async function openReadView(parts: ReadViewParts): Promise<ReadView> {
       tombstones,
       recovery: recovered.report,
       opened: { isOffsetsJsonOurs: true, isCheckpointOurs },
-      checkpointedAtOpen: Math.min(files.loaded.state?.checkpointed ?? 0, recovered.appendAt),
+      checkpointed: () => Math.max(checkpointed, log.minOffset),
       refresh: () => follow.refresh(),
       close: () => closeFiles(files, follow),
     }

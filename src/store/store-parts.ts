@@ -48,8 +48,8 @@ export type StoreParts = {
   readonly smallFiles: SmallFiles
   readonly recovery: RecoveryReport
   readonly opened: { readonly isOffsetsJsonOurs: boolean; readonly isCheckpointOurs: boolean }
-  /** Up to where log and derived files were on the device, as the owner said when the folder was opened; 0 where nobody said. */
-  readonly checkpointedAtOpen: number
+  /** Up to where log and derived files are on the device; for a reader as the owner had said when the folder was opened. */
+  readonly checkpointed: () => number
   /** Undefined where the folder is open for reading only. */
   readonly writer: WriterParts | undefined
   /** Read-only: looks whether the folder's owner has gone on. */
