@@ -25,6 +25,8 @@ import type { GroupOffsets } from './group-offsets.ts'
 import { queueKey } from './group-offsets.ts'
 import type { Cursor, HandOut, HandOutGroup } from './hand-out.ts'
 import { MessageGroupHandOut, MessageHandOut, QueueHandOut } from './hand-out.ts'
+import type { AllHands } from './in-hand.ts'
+import { Hands } from './in-hand.ts'
 import type { Lease } from './leases.ts'
 import { Leases } from './leases.ts'
 import { Member } from './member.ts'
@@ -56,6 +58,8 @@ export type ConsumerGroupOptions = {
   readonly events: Events
   readonly memory: ReadAhead
   readonly memoryBytesMax: number
+  /** What consumers that acknowledge for themselves have in hand, in all groups of the store. */
+  readonly hands: AllHands
   /** Shared by all groups and consumers: however many there are, the event loop turns in time. */
   readonly turns: FairTurns
   readonly brokerName: string
@@ -134,7 +138,8 @@ export class ConsumerGroup {
   }
 
   join(clientId: string, registration: ConsumerRegistration): Member {
-    const member = new Member(clientId, registration, this.options.store.clock.nowMs())
+    const hands = registration.kind === 'simple' ? new Hands(this.options.hands, () => this.#pumpSoon()) : undefined
+    const member = new Member(clientId, registration, this.options.store.clock.nowMs(), hands)
     this.#members.set(clientId, member)
     this.#membersChanged()
     return member
@@ -391,7 +396,7 @@ export class ConsumerGroup {
       receive.batches.push(batch)
     }
     const { queueOffset, physicalOffset, sizeBytes, reconsumeTimes, batchBytes: bytes, batchStart: start } = message
-    this.leases.add(batch.lease, queueOffset)
+    this.leases.add(batch.lease, queueOffset, sizeBytes)
     const failures = cursor.failures.size > 0 ? (cursor.failures.get(queueOffset) ?? 0) : 0
     const deliveryAttempt = Math.max(reconsumeTimes, failures) + 1
     if (reconsumeTimes > failures && this.options.order !== 'none') cursor.failures.set(queueOffset, reconsumeTimes)
@@ -402,8 +407,7 @@ export class ConsumerGroup {
   #handOutGroup(): HandOutGroup {
     const { memory, memoryBytesMax } = this.options
     return {
-      ...{ memory, memoryBytesMax },
-      waiting: this.#waiting,
+      ...{ memory, memoryBytesMax, waiting: this.#waiting },
       fetch: cursor => this.#reader.fetch(cursor),
       fetchAt: (cursor, waiting) => this.#reader.fetchAt(cursor, waiting),
       give: (receive, cursor, message, isAgain) => this.#give(receive, cursor, message, isAgain),
@@ -452,9 +456,7 @@ export class ConsumerGroup {
     if (cursor === undefined || lease === undefined) {
       return { status: this.#statusOf(receipt), receipt: '', visibleAtMs: 0 }
     }
-    this.leases.drop(lease)
-    const next = this.leases.begin(lease.member, cursor, { invisibleMs: request.invisibleMs }, true)
-    this.leases.add(next, queueOffset)
+    const next = this.leases.renew(lease, queueOffset, request.invisibleMs, request.isGivenBack === true)
     const visibleAtMs = next.popTimeMs + next.invisibleMs
     return { status: 'ok', receipt: this.leases.receipt(next, cursor.topic === this.retryTopic), visibleAtMs }
   }
@@ -466,7 +468,7 @@ export class ConsumerGroup {
       cursor.entry.settledBy(copyEnd, queueOffset)
       return
     }
-    if (isInHand(lease)) this.leases.drop(lease)
+    if (isInHand(lease)) this.leases.drop(lease, queueOffset)
     cursor.settledBy(copyEnd, queueOffset)
     if (this.#handOut.ended(cursor, queueOffset)) this.wake(cursor)
   }

@@ -267,6 +267,8 @@ export type ChangeInvisibleRequest = {
   readonly receipt: string
   /** From now on. 0 makes it visible at once. */
   readonly invisibleMs: number
+  /** Its consumer is not working on it: it leaves room for others in that one's hands. */
+  readonly isGivenBack?: boolean
 }
 
 export type ChangeInvisibleResult = {

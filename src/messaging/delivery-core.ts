@@ -13,6 +13,7 @@ import { FairTurns } from './fair-turns.ts'
 import { GroupMembership } from './group-membership.ts'
 import { groupProgress } from './group-progress.ts'
 import { GroupRecords } from './group-records.ts'
+import { AllHands } from './in-hand.ts'
 import { KeepAlive } from './keep-alive.ts'
 import { keepFrom } from './keep-from.ts'
 import { isSystemGroup } from './limits.ts'
@@ -100,7 +101,13 @@ export class DeliveryCore {
         this.clients.emit(clientId, event)
       },
     }
-    this.working = new WorkingGroups({ ...shared, memory: { bytes: 0 }, memoryBytesMax, brokerName })
+    this.working = new WorkingGroups({
+      ...shared,
+      memory: { bytes: 0 },
+      memoryBytesMax,
+      hands: new AllHands(),
+      brokerName,
+    })
     this.#reads = new PositionReads({ store, watches: this.#watches, alarms })
     const { clients, working } = this
     this.#membership = new GroupMembership({ store, events, clients, offsets, records, working })

@@ -76,7 +76,7 @@ export class MessageHandOut implements HandOut {
     for (let i = 0; i < QUANTUM && waiting.size > 0; i++) {
       if (cursor.peek() === undefined && !group.fetch(cursor)) return 'empty'
       const message = cursor.peek() as StoredMessage
-      const receive = waiting.choose(group.topicOf(cursor, message))
+      const receive = waiting.choose(group.topicOf(cursor, message), cursor, message.sizeBytes)
       if (receive === undefined) return 'unwanted'
       const isAgain = cursor.isNextAgain
       cursor.take()
@@ -131,6 +131,10 @@ export class QueueHandOut implements HandOut {
     for (let i = 0; i < room; i++) {
       const message = cursor.peek()
       if (message === undefined) break
+      if (owner.hands?.hasRoom(cursor, message.sizeBytes) === false) {
+        if (i === 0) return 'unwanted'
+        break
+      }
       cursor.take()
       group.give(receive, cursor, message, isAgain)
     }
@@ -211,7 +215,7 @@ export class MessageGroupHandOut implements HandOut {
         cursor.entry.done(next.queueOffset, next.queueOffset + 1)
         continue
       }
-      const receive = group.waiting.choose(group.topicOf(cursor, message))
+      const receive = group.waiting.choose(group.topicOf(cursor, message), cursor, message.sizeBytes)
       if (receive === undefined) return 'unwanted'
       book.take(next)
       group.give(receive, cursor, message, next.isAgain)

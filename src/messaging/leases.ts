@@ -17,6 +17,8 @@ export type Lease = {
   readonly invisibleMs: number
   /** Ascending; those that ended stay in the list. */
   readonly queueOffsets: number[]
+  /** Bytes of each, where the member's hands are counted; else empty. */
+  readonly sizes: number[]
   /** How many of them are still in hand. */
   left: number
   /** Monotonic milliseconds. */
@@ -68,6 +70,7 @@ export class Leases {
       popTimeMs,
       invisibleMs,
       queueOffsets: [],
+      sizes: [],
       left: 0,
       deadlineMs: beganMs + invisibleMs,
       renewUntilMs: autoRenewMs > 0 ? beganMs + Math.min(autoRenewMs, AUTO_RENEW_MS_MAX) : 0,
@@ -84,12 +87,27 @@ export class Leases {
     return lease
   }
 
-  /** Puts a message in hand. */
-  add(lease: Lease, queueOffset: number): void {
-    lease.queueOffsets.push(queueOffset)
-    lease.left++
-    lease.member.inFlight++
-    lease.cursor.hold(queueOffset, lease)
+  /** Puts a message of so many bytes in hand. */
+  add(lease: Lease, queueOffset: number, sizeBytes: number): void {
+    const { hands } = lease.member
+    if (hands !== undefined) {
+      hands.took(lease.cursor, sizeBytes)
+      lease.sizes.push(sizeBytes)
+    }
+    this.#hold(lease, queueOffset)
+  }
+
+  /**
+   * One of its messages goes on under a lease of its own, whose time starts now. `isGivenBack`: nobody works on it meanwhile, and it
+   * fills no hands.
+   */
+  renew(lease: Lease, queueOffset: number, invisibleMs: number, isGivenBack: boolean): Lease {
+    const next = this.begin(lease.member, lease.cursor, { invisibleMs }, true)
+    const sizeBytes = sizeOf(lease, queueOffset)
+    this.drop(lease, queueOffset)
+    if (sizeBytes === undefined || isGivenBack) this.#hold(next, queueOffset)
+    else this.add(next, queueOffset, sizeBytes)
+    return next
   }
 
   /** The lease that a receipt of this pop time holds the message by; undefined where it is nobody's, or somebody else's. */
@@ -99,7 +117,8 @@ export class Leases {
   }
 
   /** One of its messages is no longer in hand; what becomes of it is the caller's. */
-  drop(lease: Lease): void {
+  drop(lease: Lease, queueOffset: number): void {
+    if (lease.sizes.length > 0) this.#free(lease, queueOffset)
     lease.left--
     lease.member.inFlight--
     if (lease.left === 0) this.#end(lease)
@@ -148,6 +167,7 @@ export class Leases {
 
   /** Ends a lease whatever it still holds: its queue was reset. */
   forget(lease: Lease): void {
+    for (const queueOffset of lease.sizes.length > 0 ? this.open(lease) : []) this.#free(lease, queueOffset)
     lease.member.inFlight -= lease.left
     lease.left = 0
     this.#end(lease)
@@ -156,6 +176,17 @@ export class Leases {
   /** All of them. */
   *all(): IterableIterator<Lease> {
     for (const leases of this.#byMember.values()) yield* leases
+  }
+
+  #hold(lease: Lease, queueOffset: number): void {
+    lease.queueOffsets.push(queueOffset)
+    lease.left++
+    lease.member.inFlight++
+    lease.cursor.hold(queueOffset, lease)
+  }
+
+  #free(lease: Lease, queueOffset: number): void {
+    lease.member.hands?.freed(lease.cursor, sizeOf(lease, queueOffset) as number)
   }
 
   #end(lease: Lease): void {
@@ -177,4 +208,9 @@ export class Leases {
     }
     this.#options.onExpired(lease, this.open(lease))
   }
+}
+
+/** Undefined where it fills no hands. */
+function sizeOf({ queueOffsets, sizes }: Lease, queueOffset: number): number | undefined {
+  return sizes[queueOffsets.indexOf(queueOffset)]
 }

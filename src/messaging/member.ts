@@ -1,5 +1,6 @@
 /** One consumer that is in a group: what it said when it joined, and how much it has in hand. */
 import type { ConsumerRegistration, MemberView } from './core-types.ts'
+import type { Hands } from './in-hand.ts'
 
 /** A live member of a group. */
 export class Member {
@@ -8,6 +9,8 @@ export class Member {
   readonly joinedMs: number
   /** Topics it subscribes to. */
   readonly topics: ReadonlySet<string>
+  /** Bounds what it may have in hand; a member that handles what it gets has as much as it works on. */
+  readonly hands: Hands | undefined
   /** Messages it has and has not ended. */
   inFlight = 0
   /** The turn in which it was last given a message: ties are served in turn. */
@@ -15,10 +18,11 @@ export class Member {
   /** Another subscription has replaced its own: what it has it may end, but it gets no more. */
   isFenced = false
 
-  constructor(clientId: string, registration: ConsumerRegistration, joinedMs: number) {
+  constructor(clientId: string, registration: ConsumerRegistration, joinedMs: number, hands?: Hands) {
     this.clientId = clientId
     this.registration = registration
     this.joinedMs = joinedMs
+    this.hands = hands
     this.topics = new Set(registration.subscriptions.map(entry => entry.topic))
   }
 

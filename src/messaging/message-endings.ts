@@ -48,7 +48,7 @@ export class MessageEndings {
       this.#hold(lease, queueOffset)
       return
     }
-    leases.drop(lease)
+    leases.drop(lease, queueOffset)
     if (outcome.kind === 'ack') {
       if (order === 'queue') leases.extend(lease)
       this.done(cursor, queueOffset)
@@ -189,5 +189,5 @@ export function isInHand(lease: Lease): boolean {
 
 function nobodys(member: Member, cursor: Cursor, queueOffset: number): Lease {
   const times = { popTimeMs: NOBODYS_POP_TIME, invisibleMs: 0, deadlineMs: 0, renewUntilMs: 0, attemptId: undefined }
-  return { member, cursor, queueOffsets: [queueOffset], left: 1, alarm: undefined, ...times }
+  return { member, cursor, queueOffsets: [queueOffset], sizes: [], left: 1, alarm: undefined, ...times }
 }

@@ -161,7 +161,7 @@ export class SimpleConsumer {
     checkOptionNames('nack', options, ['delay'])
     const { delay = 0 } = options
     checkRange('delay', delay, 0, INVISIBLE_MS_MAX)
-    if (delay > 0) await this.#changeInvisible(message, delay)
+    if (delay > 0) await this.#changeInvisible(message, delay, true)
     else await this.#settle(message, { kind: 'retry', afterMs: 0 })
   }
 
@@ -173,7 +173,7 @@ export class SimpleConsumer {
   /** Its time starts anew. Answers the receipt it has from now on; the one before is dead. @throws INVALID_RECEIPT_HANDLE */
   async changeInvisibleDuration(message: Receipted, invisibleDuration: number): Promise<string> {
     checkRange('invisibleDuration', invisibleDuration, INVISIBLE_MS_MIN, INVISIBLE_MS_MAX)
-    return await this.#changeInvisible(message, invisibleDuration)
+    return await this.#changeInvisible(message, invisibleDuration, false)
   }
 
   /** One message after the other, for ever; ends when the consumer closes. */
@@ -202,10 +202,10 @@ export class SimpleConsumer {
     checkStatus(statuses[0]?.[0], receiptHandle)
   }
 
-  async #changeInvisible(message: Receipted, invisibleMs: number): Promise<string> {
+  async #changeInvisible(message: Receipted, invisibleMs: number, isGivenBack: boolean): Promise<string> {
     const { topic, receiptHandle } = message
     const queueTopic = this.#queueTopic(topic, receiptHandle)
-    const request = { group: this.group, queueTopic, receipt: receiptHandle, invisibleMs }
+    const request = { group: this.group, queueTopic, receipt: receiptHandle, invisibleMs, isGivenBack }
     const { status, receipt } = this.#parts.core.changeInvisible(this.#ctx, request)
     checkStatus(status, receiptHandle)
     if (message instanceof SimpleMessageView) message.renewed(receipt)

@@ -83,13 +83,15 @@ export class WaitingReceives {
     return true
   }
 
-  /** Who gets the next message: of those that subscribe to `topic`, or of all; undefined where nobody may. */
-  choose(topic: string | undefined): WaitingReceive | undefined {
+  /** Who gets a queue's next message: of those that subscribe to `topic`, or of all, who has room for it; undefined where nobody may. */
+  choose(topic: string | undefined, queue: object, sizeBytes: number): WaitingReceive | undefined {
     let best: WaitingReceive | undefined
     for (const receive of this.#list) {
       const { member } = receive
       if (topic !== undefined && !member.topics.has(topic)) continue
-      if (best === undefined || isBefore(member, best.member)) best = receive
+      if (best !== undefined && !isBefore(member, best.member)) continue
+      if (member.hands?.hasRoom(queue, sizeBytes) === false) continue
+      best = receive
     }
     if (best !== undefined) best.member.servedInTurn = ++this.#turn
     return best

@@ -34,10 +34,10 @@ describe('leases', () => {
   test('end at their deadline with what is still in hand', async () => {
     const { clock, leases, expired, cursor, member } = open()
     const lease = leases.begin(member, cursor, { invisibleMs: 1000 }, false)
-    for (const queueOffset of [3, 4, 5]) leases.add(lease, queueOffset)
+    for (const queueOffset of [3, 4, 5]) leases.add(lease, queueOffset, 1)
     expect(member.inFlight).toBe(3)
     cursor.inFlight.delete(4)
-    leases.drop(lease)
+    leases.drop(lease, 4)
     await clock.advance(999)
     expect(expired).toEqual([])
     await clock.advance(1)
@@ -47,8 +47,8 @@ describe('leases', () => {
   test('end without a word when nothing is left in hand', async () => {
     const { clock, leases, expired, cursor, member } = open()
     const lease = leases.begin(member, cursor, { invisibleMs: 1000 }, false)
-    leases.add(lease, 3)
-    leases.drop(lease)
+    leases.add(lease, 3, 1)
+    leases.drop(lease, 3)
     expect(leases.of(member)).toEqual([])
     await clock.advance(5000)
     expect(expired).toEqual([])
@@ -57,7 +57,7 @@ describe('leases', () => {
   test('are found by the pop time of their receipt alone', () => {
     const { leases, cursor, member, clock } = open()
     const lease = leases.begin(member, cursor, { invisibleMs: 1000 }, false)
-    leases.add(lease, 3)
+    leases.add(lease, 3, 1)
     expect(leases.find(cursor, 3, lease.popTimeMs)).toBe(lease)
     expect(leases.find(cursor, 3, lease.popTimeMs + 1)).toBeUndefined()
     expect(leases.find(cursor, 4, lease.popTimeMs)).toBeUndefined()
@@ -69,8 +69,8 @@ describe('leases', () => {
   test('have receipts that name the queue, the time and the first message', () => {
     const { leases, cursor, member, clock } = open()
     const lease = leases.begin(member, cursor, { invisibleMs: 1000 }, false)
-    leases.add(lease, 3)
-    leases.add(lease, 4)
+    leases.add(lease, 3, 1)
+    leases.add(lease, 4, 1)
     expect(leases.receipt(lease, true)).toBe(`3 ${clock.nowMs()} 1000 1 1 b 9 3`)
     const ordered = open('queue')
     const endless = ordered.leases.begin(
@@ -79,14 +79,14 @@ describe('leases', () => {
       { invisibleMs: Number.POSITIVE_INFINITY },
       false,
     )
-    ordered.leases.add(endless, 0)
+    ordered.leases.add(endless, 0, 1)
     expect(ordered.leases.receipt(endless, false)).toBe(`0 ${clock.nowMs()} ${Number.MAX_SAFE_INTEGER} 999 0 b 9 0`)
   })
 
   test('start anew when they are told to', async () => {
     const { clock, leases, expired, cursor, member } = open()
     const lease = leases.begin(member, cursor, { invisibleMs: 1000 }, false)
-    leases.add(lease, 3)
+    leases.add(lease, 3, 1)
     await clock.advance(900)
     leases.extend(lease)
     await clock.advance(999)
@@ -101,7 +101,7 @@ describe('leases', () => {
       [12 * 3_600_000, 3 * 3_600_000],
     ] as const) {
       const { clock, leases, expired, cursor, member } = open()
-      leases.add(leases.begin(member, cursor, { invisibleMs: 600_000, autoRenewMs }, false), 3)
+      leases.add(leases.begin(member, cursor, { invisibleMs: 600_000, autoRenewMs }, false), 3, 1)
       const endsMs = Math.max(600_000, endMs)
       await clock.advance(endsMs - 1)
       expect(expired).toEqual([])

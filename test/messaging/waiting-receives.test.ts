@@ -13,6 +13,8 @@ function member(load = 0, ...topics: string[]): Member & TestMember {
   return { load, servedInTurn: 0, topics: new Set(topics) } as unknown as Member & TestMember
 }
 
+const QUEUE = {}
+
 function open(): {
   waiting: WaitingReceives
   clock: ManualClock
@@ -34,11 +36,11 @@ describe('receives that wait', () => {
     const { waiting, add } = open()
     const [busy, a, b] = [member(0.5), member(), member()]
     for (const one of [busy, a, b]) add('x', one, 10)
-    const chosen = Array.from({ length: 4 }, () => waiting.choose(undefined)?.member)
+    const chosen = Array.from({ length: 4 }, () => waiting.choose(undefined, QUEUE, 1)?.member)
     expect(chosen).toEqual([a, b, a, b])
     a.load = 1
     b.load = 1
-    expect(waiting.choose(undefined)?.member).toBe(busy)
+    expect(waiting.choose(undefined, QUEUE, 1)?.member).toBe(busy)
   })
 
   test('are chosen of those that subscribe to the topic', () => {
@@ -46,8 +48,8 @@ describe('receives that wait', () => {
     const paid = member(9, 'paid')
     add('x', member(0, 'open'))
     add('y', paid)
-    expect(waiting.choose('paid')?.member).toBe(paid)
-    expect(waiting.choose('lost')).toBeUndefined()
+    expect(waiting.choose('paid', QUEUE, 1)?.member).toBe(paid)
+    expect(waiting.choose('lost', QUEUE, 1)).toBeUndefined()
   })
 
   test('that are full wait no longer, and those that have something are answered', () => {

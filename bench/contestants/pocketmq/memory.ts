@@ -50,7 +50,7 @@ async function group(request: Request): Promise<number> {
 
 /** A message that was received and not yet acknowledged; nobody holds the message itself. */
 async function inFlight(request: Request): Promise<number> {
-  const mq = await PocketMQ.open(request.folder, { ...storeOptionsOf(request), topicQueues: 64 })
+  const mq = await PocketMQ.open(request.folder, { ...storeOptionsOf(request), topicQueues: 256 })
   const producer = mq.producer()
   const body = bodyOf(request.size)
   const sends = []
