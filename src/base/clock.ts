@@ -43,6 +43,14 @@ export function monotonicNs(): bigint {
   return process.hrtime.bigint()
 }
 
+/** A background loop's wait: whether the time has passed, false where `signal` ended it. Does not keep the process alive. */
+export function waitInBackground(clock: Clock, ms: number, signal: AbortSignal): Promise<boolean> {
+  return clock.sleep(ms, { signal, background: true }).then(
+    () => true,
+    () => false,
+  )
+}
+
 function sleepOnce(ms: number, { signal, background = false }: SleepOptions): Promise<void> {
   return new Promise((resolve, reject) => {
     if (signal?.aborted) return reject(abortError(signal))

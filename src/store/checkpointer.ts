@@ -9,6 +9,7 @@
  */
 import { assert } from '../base/assert.ts'
 import type { Clock } from '../base/clock.ts'
+import { waitInBackground } from '../base/clock.ts'
 import { asError } from '../base/errors.ts'
 import type { StoreState } from '../codec/state-page.ts'
 import { isTakenOver } from '../codec/state-page.ts'
@@ -222,10 +223,7 @@ export class Checkpointer {
 
   /** False when it was cut short. */
   #sleep(ms: number, signal: AbortSignal = this.#stop.signal): Promise<boolean> {
-    return this.#parts.clock.sleep(ms, { signal, background: true }).then(
-      () => true,
-      () => false,
-    )
+    return waitInBackground(this.#parts.clock, ms, signal)
   }
 
   /** Whether it went well. */

@@ -3,6 +3,7 @@
  * A store that fills its disk takes its neighbours down with it; RocketMQ's ratios refuse on a healthy laptop. SEMANTICS 7.4.
  */
 import type { Clock } from '../base/clock.ts'
+import { waitInBackground } from '../base/clock.ts'
 import { asError, PocketMQError } from '../base/errors.ts'
 import type { FileSystem } from '../files/file-system.ts'
 import type { StoreStatus } from './store-status.ts'
@@ -43,15 +44,7 @@ export class DiskGuard {
   }
 
   async #watch(): Promise<void> {
-    for (;;) {
-      const sleep = this.#parts.clock.sleep(SAMPLE_MS, { signal: this.#stop.signal, background: true })
-      const isOver = await sleep.then(
-        () => false,
-        () => true,
-      )
-      if (isOver) return
-      await this.#look()
-    }
+    while (await waitInBackground(this.#parts.clock, SAMPLE_MS, this.#stop.signal)) await this.#look()
   }
 
   async #look(): Promise<void> {

@@ -6,6 +6,7 @@
  * readable before the turn that wrote it ends.
  */
 import type { Clock } from '../base/clock.ts'
+import { waitInBackground } from '../base/clock.ts'
 import { asError } from '../base/errors.ts'
 import { runNextTurn } from '../base/turns.ts'
 import { Watermark } from '../base/watermark.ts'
@@ -180,7 +181,7 @@ export class Dispatcher {
         return await this.#walk.fill()
       } catch (error) {
         if (!isPassing(error)) throw asError(error)
-        await this.#pause()
+        await this.#waitForDevice()
       }
     }
   }
@@ -213,13 +214,12 @@ export class Dispatcher {
   /** Makes room in memory. A full device is waited for: nothing is lost, for entries can be made again from the log. */
   async #writeOut(): Promise<void> {
     while (!(await this.#writeOnce())) {
-      await this.#pause()
-      if (this.#stop.signal.aborted) return
+      if (!(await this.#waitForDevice())) return
     }
   }
 
-  async #pause(): Promise<void> {
-    const { clock } = this.#parts
-    await Promise.allSettled([clock.sleep(DISK_FULL_RETRY_MS, { signal: this.#stop.signal, background: true })])
+  /** False where the dispatcher was stopped meanwhile. */
+  #waitForDevice(): Promise<boolean> {
+    return waitInBackground(this.#parts.clock, DISK_FULL_RETRY_MS, this.#stop.signal)
   }
 }

@@ -5,6 +5,7 @@
  * A flush that fails is never tried again: the kernel may have dropped the pages. The store is `failed` until reopened.
  */
 import type { Clock } from '../base/clock.ts'
+import { waitInBackground } from '../base/clock.ts'
 import { asError } from '../base/errors.ts'
 import { isPassing } from '../files/io-error.ts'
 import type { CommitLog } from './commit-log.ts'
@@ -68,12 +69,13 @@ export class Flusher {
   }
 
   async #flush(): Promise<void> {
-    const { log, onFlushed, onFailure } = this.#parts
+    const { log, clock, onFlushed, onFailure } = this.#parts
     try {
       await log.flush()
       onFlushed()
     } catch (error) {
-      if (isPassing(error)) await this.#pause()
+      // No descriptor to flush a folder by: whoever waits for the device waits until there is one.
+      if (isPassing(error)) await waitInBackground(clock, PAUSE_MS, this.#stop.signal)
       else {
         this.#failure = asError(error)
         onFailure(this.#failure)
@@ -84,20 +86,11 @@ export class Flusher {
     this.wake()
   }
 
-  /** No descriptor to flush a folder by: whoever waits for the device waits until there is one. */
-  async #pause(): Promise<void> {
-    await Promise.allSettled([this.#parts.clock.sleep(PAUSE_MS, { signal: this.#stop.signal, background: true })])
-  }
-
   async #flushAtIntervals(): Promise<void> {
     const { clock, intervalMs, log } = this.#parts
     const signal = this.#stop.signal
     while (this.#failure === undefined) {
-      const isOver = await clock.sleep(intervalMs, { signal, background: true }).then(
-        () => false,
-        () => true,
-      )
-      if (isOver) return
+      if (!(await waitInBackground(clock, intervalMs, signal))) return
       if (log.flushed.value < log.written.value && this.#flushing === undefined) this.#begin()
       await this.#flushing
     }

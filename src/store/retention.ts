@@ -6,6 +6,7 @@
  * `keepFrom` says somebody still needs, whatever its age: with `bytes` used up by such, writes are refused instead.
  */
 import type { Clock } from '../base/clock.ts'
+import { waitInBackground } from '../base/clock.ts'
 import { asError, PocketMQError } from '../base/errors.ts'
 import type { FileSystem } from '../files/file-system.ts'
 import type { CommitLog, Segment } from './commit-log.ts'
@@ -147,12 +148,7 @@ export class Retention {
     const { clock, onEvent, settings } = this.#parts
     const intervalMs = settings.bytes === undefined ? INTERVAL_MS : BOUNDED_INTERVAL_MS
     const signal = this.#stop.signal
-    for (;;) {
-      const isOver = await clock.sleep(intervalMs, { signal, background: true }).then(
-        () => false,
-        () => true,
-      )
-      if (isOver) return
+    while (await waitInBackground(clock, intervalMs, signal)) {
       try {
         await this.run()
       } catch (error) {
