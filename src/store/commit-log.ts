@@ -11,6 +11,7 @@ import { FILLER_BYTES, writeFiller } from '../codec/record-layout.ts'
 import type { FileSystem, MappedFile } from '../files/file-system.ts'
 import { parseSegmentName, segmentName } from '../files/segment-names.ts'
 import { OpenFiles } from './open-files.ts'
+import { UnflushedNames } from './unflushed-names.ts'
 
 /** Segments kept open for reading; the least recently used goes first. */
 const READERS_MAX = 64
@@ -54,7 +55,7 @@ export class CommitLog {
   #prepareFailure: unknown
   /** What `room` had no room for last, until it has given room again. */
   #refusedBytes = 0
-  #hasNewNames = false
+  readonly #names = new UnflushedNames()
   #isClosing = false
 
   private constructor(options: CommitLogOptions, segments: Segment[]) {
@@ -205,11 +206,9 @@ export class CommitLog {
     const active = this.#active
     if (active === undefined || target === this.flushed.value) return
     const sealed = [...this.#sealed]
-    const hasNewNames = this.#hasNewNames
-    this.#hasNewNames = false
     for (const { file } of sealed) await file.flush()
     if (target > this.#activeStart || sealed.length === 0) await active.flush()
-    if (hasNewNames) await this.#flushNames()
+    await this.#names.flush(this.#fileSystem, this.#folder)
     this.flushed.advance(target)
     this.#sealed = this.#sealed.filter(segment => !sealed.includes(segment))
     for (const { file } of sealed) await file.close()
@@ -302,15 +301,6 @@ export class CommitLog {
 
   // ---- inside ----------------------------------------------------------------------------------------------------
 
-  async #flushNames(): Promise<void> {
-    try {
-      await this.#fileSystem.flushFolder(this.#folder)
-    } catch (error) {
-      this.#hasNewNames = true
-      throw error
-    }
-  }
-
   /** Ends the active segment with a filler and goes on in the next. False where there is no room to go on in yet. */
   #roll(active: MappedFile): boolean {
     const remaining = active.lengthBytes - active.appended
@@ -329,7 +319,7 @@ export class CommitLog {
     this.#activeStart = next.start
     this.#segments.push({ start: next.start, path: next.path })
     this.#active = next.file
-    this.#hasNewNames = true
+    this.#names.note()
     this.written.advance(this.#activeStart)
     this.#prepareNext()
     return true

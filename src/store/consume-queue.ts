@@ -195,7 +195,7 @@ export class ConsumeQueue {
     if (cut > this.#first && this.slotAt(0) >= cut) cut = this.#first
     this.#forgetBuffered(cut)
     if (!this.#context.isReadOnly) await this.files.cut(cut, removeFile)
-    if (this.files.hasNewNames && !this.isDirty) this.#context.markDirty(this)
+    if (this.files.names.hasAny && !this.isDirty) this.#context.markDirty(this)
     if (cut === this.#first) this.#empty()
     else this.#max = cut
     this.#minFor = -1

@@ -323,15 +323,8 @@ export class ConsumeQueues {
     await this.#flushNames(queue)
   }
 
-  async #flushNames(queue: ConsumeQueue): Promise<void> {
-    if (!queue.files.hasNewNames) return
-    queue.files.hasNewNames = false
-    try {
-      await this.#fileSystem.flushFolder(queue.files.folder)
-    } catch (error) {
-      queue.files.hasNewNames = true
-      throw error
-    }
+  async #flushNames({ files }: ConsumeQueue): Promise<void> {
+    await files.names.flush(this.#fileSystem, files.folder)
   }
 
   /** Makes the names of queues and topics durable. */

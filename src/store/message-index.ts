@@ -21,6 +21,7 @@ import { IndexFile } from './index-file.ts'
 import { indexFileName, nextIndexFileName } from './index-names.ts'
 import { OpenFiles } from './open-files.ts'
 import type { DispatchRequest } from './store-types.ts'
+import { UnflushedNames } from './unflushed-names.ts'
 
 /** Where the index lies and how its files are made. */
 export type MessageIndexOptions = {
@@ -78,7 +79,7 @@ export class MessageIndex {
   /** Files that cannot be read with the sizes given, or at all. */
   #unusable: UnusableFile[] = []
   #hasFolder = false
-  #hasNewNames = false
+  readonly #names = new UnflushedNames()
   #tail: Promise<unknown> = Promise.resolve()
   readonly #scan = new DispatchScan()
   readonly #seeds = new Map<string, number>()
@@ -238,8 +239,8 @@ export class MessageIndex {
       }
       await this.#removeUnfinished()
       // Whoever was killed may not have flushed the names that he made.
-      this.#hasNewNames ||= this.#hasFolder && !this.#context.isReadOnly
-      if (this.#hasNewNames) await this.#fileSystem.flushFolder(this.#dir)
+      if (this.#hasFolder && !this.#context.isReadOnly) this.#names.note()
+      if (this.#names.hasAny) await this.#fileSystem.flushFolder(this.#dir)
       await this.#flushNames()
       this.#active = this.#files.at(-1)
       this.#indexedUpTo = Math.min(physicalOffset, this.#lastIndexed())
@@ -369,7 +370,7 @@ export class MessageIndex {
         await this.#fileSystem.ensureFolder(this.#folder, this.#mode)
         this.#hasFolder = true
       }
-      if (!file.isCreated) this.#hasNewNames = true
+      if (!file.isCreated) this.#names.note()
       await file.writeOut(whole || file !== this.#active)
     }
   }
@@ -386,18 +387,11 @@ export class MessageIndex {
     if (this.#context.isReadOnly) return
     await this.#context.files.forget(path)
     await this.#fileSystem.remove(path)
-    this.#hasNewNames = true
+    this.#names.note()
   }
 
   async #flushNames(): Promise<void> {
-    if (!this.#hasNewNames) return
-    this.#hasNewNames = false
-    try {
-      await this.#fileSystem.flushFolder(this.#folder)
-    } catch (error) {
-      this.#hasNewNames = true
-      throw error
-    }
+    await this.#names.flush(this.#fileSystem, this.#folder)
   }
 
   /** One change of files at a time; a failure is its caller's and does not stop the next. */

@@ -6,6 +6,7 @@ import { CONSUME_QUEUE_ENTRY_BYTES, entrySizeBytes } from '../codec/consume-queu
 import type { StoreFile } from '../files/file-system.ts'
 import { segmentName } from '../files/segment-names.ts'
 import type { OpenFiles } from './open-files.ts'
+import { UnflushedNames } from './unflushed-names.ts'
 
 /** What all queues of a folder share. */
 export type QueueFilesContext = {
@@ -32,8 +33,8 @@ export class QueueFiles {
   readonly topic: string
   readonly queueId: number
   hasFolder: boolean
-  /** A file was made, or removed, since the folder was last flushed. */
-  hasNewNames = false
+  /** Of files in the folder. */
+  readonly names: UnflushedNames = new UnflushedNames()
   readonly #context: QueueFilesContext
   /** Ascending. */
   #starts: readonly number[]
@@ -142,7 +143,7 @@ export class QueueFiles {
     for (const start of this.#starts.filter(start => start >= cut).reverse()) await this.#remove(start, removeFile)
     this.#empty = NONE
     // Whoever was killed may not have flushed the names that he made.
-    this.hasNewNames = this.hasFolder
+    if (this.hasFolder) this.names.note()
     const last = this.#starts.at(-1)
     const { files, entriesPerFile } = this.#context
     if (last === undefined || cut >= last + entriesPerFile) return
@@ -189,7 +190,7 @@ export class QueueFiles {
     this.#whole = start
     if (!isNew) return file
     this.#starts = [...this.#starts, start].sort((a, b) => a - b)
-    this.hasNewNames = true
+    this.names.note()
     return file
   }
 
@@ -197,7 +198,7 @@ export class QueueFiles {
     this.#starts = this.#starts.filter(other => other !== start)
     this.#unflushed = this.#unflushed.filter(other => other !== start)
     if (this.#whole === start) this.#whole = -1
-    this.hasNewNames = true
+    this.names.note()
     await removeFile(this.#path(start))
   }
 

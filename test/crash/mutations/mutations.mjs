@@ -47,7 +47,7 @@ export const MUTATIONS = [
   {
     name: 'the name of a new segment is not flushed',
     path: 'src/store/commit-log.ts',
-    before: 'if (hasNewNames) await this.#flushNames()',
+    before: '    await this.#names.flush(this.#fileSystem, this.#folder)\n',
     after: '',
     harness: ENGINE,
   },
@@ -320,7 +320,7 @@ export const MUTATIONS = [
   {
     name: 'the names of new consume-queue files are not flushed',
     path: 'src/store/consume-queues.ts',
-    before: 'await this.#fileSystem.flushFolder(queue.files.folder)',
+    before: '    await files.names.flush(this.#fileSystem, files.folder)\n',
     after: '',
     harness: ENGINE,
   },
