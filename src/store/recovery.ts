@@ -44,14 +44,15 @@ export async function recover(parts: RecoveryParts): Promise<Recovered> {
   const rebuild = plan.isTrusted ? untouched(parts, plan) : await rebuildFromLog(parts, plan)
   const notes = [...facts.notes, ...loaded.notes, ...plan.notes, ...rebuild.notes]
   const truncatedBytes = plan.isTrusted ? 0 : await agreeOnEnd(parts, plan, rebuild.end, notes)
-  const state = stateAfter(parts, plan, rebuild)
+  const isOurs = isKnown(parts)
+  const state = stateAfter(parts, plan, rebuild, isOurs)
   if (!parts.isReadOnly) await loaded.file.save(state)
   return {
     appendAt: rebuild.end,
     state,
     tombstones: state.tombstones,
     lastStoreTimestamp: state.lastStoreTimestamp,
-    isCheckpointOurs: isKnown(parts),
+    isCheckpointOurs: isOurs,
     report: {
       clean: plan.isClean,
       scannedBytes: rebuild.scannedBytes,
@@ -137,6 +138,7 @@ function stateAfter(
   parts: RecoveryParts,
   { isForeign, isTrusted }: RecoveryPlan,
   { end, lastStoreTimestamp, foreignFrom }: LogRebuild,
+  isOurs: boolean,
 ): StoreState {
   const { log, queues, index, loaded, checkpoint, recordCrc } = parts
   const { state, lists } = loaded
@@ -164,7 +166,7 @@ function stateAfter(
     consumerOffsetSha256: state?.consumerOffsetSha256,
     formerConsumerOffsetSha256: state?.formerConsumerOffsetSha256,
     checkpointSha256: checkpoint.sha256,
-    formerCheckpointSha256: isKnown(parts) ? undefined : checkpoint.sha256,
+    formerCheckpointSha256: isOurs ? undefined : checkpoint.sha256,
     foreignRanges,
     // Of a folder that somebody may be writing to the end is not known.
     tombstones: parts.isReadOnly ? lists.tombstones : parts.tombstones.cutAt(end),
