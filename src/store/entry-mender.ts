@@ -10,6 +10,7 @@ import type { ConsumeQueues } from './consume-queues.ts'
 import type { ReadableLog } from './log-reads.ts'
 import { LogWalk } from './log-walk.ts'
 import { isNumbered } from './queue-expectations.ts'
+import { isAnothersSlot } from './slot-owner.ts'
 
 /** What mending needs. */
 export type EntryMenderParts = {
@@ -60,6 +61,7 @@ export class EntryMender {
       // It says queueOffset 0 and is in no queue.
       if (!isNumbered(cursor.sysFlag)) continue
       if (cursor.queueOffset < queue.minQueueOffset || cursor.queueOffset >= queue.maxQueueOffset) continue
+      if (await isAnothersSlot(log, queue, cursor)) continue
       if (!queue.put(cursor.queueOffset, cursor.physicalOffset, cursor.sizeBytes, cursor.tagsCode)) continue
       mended++
       isFound = cursor.queueOffset === slot

@@ -35,6 +35,12 @@ export class QueueExpectations {
     this.#lastNext.set(queueId, queueOffset + 1)
   }
 
+  /** Whether the walk has met the record before this one in its queue, so that nothing else can be in its slot. */
+  follows({ topic, queueId, queueOffset }: RecordCursor): boolean {
+    if (topic !== this.#lastTopic) this.#use(topic)
+    return this.#lastNext.get(queueId) === queueOffset
+  }
+
   /** Whether the record can follow damage that starts at `damageStart`: so much was lost of its queue at most as fits there. */
   accepts(cursor: RecordCursor, damageStart: number): boolean {
     const { topic, queueId, queueOffset, physicalOffset, sysFlag } = cursor

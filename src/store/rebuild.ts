@@ -1,16 +1,18 @@
 /**
  * Walks the log from a border of records on and makes its queue entries and keys again, entry k at slot k, trusting none that
- * is there. For recovery, and for the follow-up of a read-only view.
+ * its record does not agree with. For recovery, and for the follow-up of a read-only view.
  */
 
 import type { UnitPlace } from './append-unit.ts'
 import { unitPlaceOf } from './append-unit.ts'
 import type { CommitLog } from './commit-log.ts'
+import type { ConsumeQueue } from './consume-queue.ts'
 import { LogWalk } from './log-walk.ts'
-import { QueueExpectations } from './queue-expectations.ts'
+import { isNumbered, QueueExpectations } from './queue-expectations.ts'
 import { FOREIGN_CHECKS, OPEN_END } from './record-checks.ts'
 import { RecordDispatch } from './record-dispatch.ts'
 import type { RecoveryParts, RecoveryPlan } from './recovery-parts.ts'
+import { isAnothersSlot } from './slot-owner.ts'
 import type { DamagedRange } from './store-types.ts'
 
 /** What the walk found. */
@@ -36,6 +38,10 @@ class Progress {
   lastStart = -1
   readonly damaged: DamagedRange[] = []
   readonly expected: QueueExpectations
+  /** Where queues ended when the walk first met a record that does not follow in them: entries from there on are its own. */
+  readonly ends = new Map<ConsumeQueue, number>()
+  /** Records left out because their slots are others'. */
+  misplaced = 0
 
   constructor(expected: QueueExpectations) {
     this.expected = expected
@@ -59,8 +65,9 @@ export async function rebuildFromLog(parts: RecoveryParts, plan: RecoveryPlan): 
     await index.flush()
     await index.dropFrom(end)
   }
-  const { redispatched, lastStoreTimestamp, damaged, foreignFrom } = progress
+  const { redispatched, lastStoreTimestamp, damaged, foreignFrom, misplaced } = progress
   const notes = end < walked ? [`an append unit at ${end} was not whole and is cut`] : []
+  if (misplaced > 0) notes.push(`${misplaced} records that claim slots of others in their queues were left out`)
   return { end, scannedBytes: walked - plan.from, redispatched, damaged, lastStoreTimestamp, foreignFrom, notes }
 }
 
@@ -89,6 +96,7 @@ async function dispatchAgain(
     else if (step === 'damage') noteDamage(parts, walk, progress)
     else if (step === 'record') {
       noteRecord(parts, plan, walk, progress)
+      if (!expected.follows(walk.cursor) && (await isMisplaced(parts, walk, progress))) continue
       expected.note(walk.cursor)
       records.dispatch(walk.cursor)
       if (queues.isFull) await queues.writeOut()
@@ -96,6 +104,23 @@ async function dispatchAgain(
     }
   }
   return walk.position
+}
+
+/** Whether the record claims a slot that was another's before this walk. A walk that makes a lost queue anew goes by the log alone. */
+async function isMisplaced(
+  { log, queues, onEvent }: RecoveryParts,
+  walk: LogWalk,
+  progress: Progress,
+): Promise<boolean> {
+  const { topic, queueId, queueOffset, physicalOffset, sysFlag } = walk.cursor
+  const queue = isNumbered(sysFlag) ? queues.queue(topic, queueId) : undefined
+  if (queue === undefined) return false
+  const end = progress.ends.get(queue) ?? queue.maxQueueOffset
+  progress.ends.set(queue, end)
+  if (queueOffset >= end || !(await isAnothersSlot(log, queue, { queueOffset, physicalOffset }))) return false
+  progress.misplaced++
+  onEvent('queue-slot-taken', { topic, queueId, queueOffset, physicalOffset })
+  return true
 }
 
 function noteRecord({ queues, loaded }: RecoveryParts, plan: RecoveryPlan, walk: LogWalk, progress: Progress): void {

@@ -22,6 +22,7 @@ import { Findings } from './findings.ts'
 import { LogWalk } from './log-walk.ts'
 import type { EntrySink } from './record-dispatch.ts'
 import { RecordDispatch } from './record-dispatch.ts'
+import { isAnothersSlot } from './slot-owner.ts'
 import { StateFile } from './state-file.ts'
 import type { StoreParts } from './store-parts.ts'
 import type { DispatchRequest } from './store-types.ts'
@@ -137,7 +138,8 @@ export async function verifyStore(parts: StoreParts, options: VerifyOptions = {}
       dispatch.dispatch(cursor)
       for (const entry of demands.entries) {
         if (!queueAudit.isAtHand(entry)) await queueAudit.fetch(entry)
-        queueAudit.check(entry)
+        if (entry.isForeign && (await isMisplaced(parts, entry))) addMisplaced(parts, findings, entry)
+        else queueAudit.check(entry)
       }
       if (demands.record !== undefined) while (!indexAudit.check(demands.record)) await indexAudit.fetch()
     })
@@ -178,9 +180,12 @@ async function auditLog(
       await walk.fill()
     } else if (step === 'damage') {
       const { physicalOffset, endPhysicalOffset, reason } = walk.damage
-      const path = log.segments().find(({ start }) => physicalOffset < start + log.segmentBytes)?.path ?? 'commitlog'
-      const file = path.slice(path.lastIndexOf('commitlog/'))
-      findings.add(file, physicalOffset % log.segmentBytes, `a record up to ${endPhysicalOffset}`, reason)
+      findings.add(
+        segmentFile(log, physicalOffset),
+        physicalOffset % log.segmentBytes,
+        `a record up to ${endPhysicalOffset}`,
+        reason,
+      )
     } else if (step === 'record') {
       records++
       lastStoreTimestamp = Math.max(lastStoreTimestamp, walk.cursor.storeTimestamp)
@@ -189,6 +194,24 @@ async function auditLog(
   }
   options.onProgress?.({ done: end - from, total: end - from })
   return { records, lastStoreTimestamp }
+}
+
+/** A record whose slot is another's says something wrong of itself: the queue is right. */
+async function isMisplaced({ log, queues }: StoreParts, entry: ExpectedEntry): Promise<boolean> {
+  const queue = queues.queue(entry.topic, entry.queueId)
+  const claim = { queueOffset: entry.slot, physicalOffset: entry.physicalOffset }
+  return queue !== undefined && (await isAnothersSlot(log, queue, claim))
+}
+
+function addMisplaced({ log }: StoreParts, findings: Findings, entry: ExpectedEntry): void {
+  const { topic, queueId, slot, physicalOffset } = entry
+  const claimed = `slot ${slot} of ${topic}/${queueId}, which is another record's`
+  findings.add(segmentFile(log, physicalOffset), physicalOffset % log.segmentBytes, 'a slot of its own', claimed)
+}
+
+function segmentFile(log: StoreParts['log'], physicalOffset: number): string {
+  const path = log.segments().find(({ start }) => physicalOffset < start + log.segmentBytes)?.path ?? 'commitlog'
+  return path.slice(path.lastIndexOf('commitlog/'))
 }
 
 /** How far the audit can be strict, and what our state remembers of files that nobody may have changed. */

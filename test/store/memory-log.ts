@@ -66,6 +66,7 @@ export class MemoryLog implements LogBytes {
   }
 
   read(target: Uint8Array, physicalOffset: number): Promise<number> {
+    if (physicalOffset >= this.bytes.length) return Promise.resolve(0)
     const end = Math.min(physicalOffset + target.length, this.segmentEnd(physicalOffset), this.bytes.length)
     return Promise.resolve(this.bytes.copy(target, 0, physicalOffset, end))
   }

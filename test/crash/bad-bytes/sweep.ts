@@ -174,8 +174,11 @@ class Sweep {
       await readQueue(store, topic, queueId, first, ({ queueOffset, physicalOffset, record }) => {
         seen.add(queueOffset)
         if (records[queueOffset - first]?.equals(record) === true) return
-        // In a broker's record only the body has a checksum: the damaged one itself may be shown, in another one's place too.
-        if (isOurs || !this.#isHit(one, physicalOffset)) this.#complain(one, `${queue}/${queueOffset} is wrong`)
+        // In a broker's record only the body has a checksum: the damaged one may be shown, though not in another one's place.
+        const isOwnPlace = this.#names.get(physicalOffset) === `${queue}/${queueOffset}`
+        const isNobodys = isOwnPlace || records[queueOffset - first] === undefined
+        if (isOurs || !this.#isHit(one, physicalOffset) || !isNobodys)
+          this.#complain(one, `${queue}/${queueOffset} is wrong`)
       })
       for (let slot = first; slot < first + records.length; slot++) {
         const name = `${queue}/${slot}`
