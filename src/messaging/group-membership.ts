@@ -39,6 +39,8 @@ export class GroupMembership {
   /** Joins of one group come one after the other: each sees the record the one before left. */
   readonly #joining = new Map<string, Promise<unknown>>()
   readonly #leaveWaiters = new Map<string, Set<() => void>>()
+  /** Groups whose beginnings are not known to be on the device. */
+  readonly #newStarts = new Set<string>()
   #isStopped = false
 
   constructor(options: GroupMembershipOptions) {
@@ -121,9 +123,21 @@ export class GroupMembership {
     await this.#options.working.join(ctx.clientId, registration, subscriptions, { instanceName, knownTopics })
     this.#options.records.seen(group, isBroadcast && registration.isNamed ? instanceName : undefined)
     if (isNew && isBroadcast) await this.#options.records.save()
-    if (isNew || admission.kind === 'record') await this.#options.offsets.flush()
+    if (isNew || admission.kind === 'record') this.#newStarts.add(group)
+    if (this.#newStarts.has(group)) await this.#keepStarts(ctx, group)
     this.#tellMembers(group)
     return { group, subscriptionVersion: this.#options.records.get(group)?.version ?? 0 }
+  }
+
+  /** Where a group begins has to outlive a power cut: who cannot be promised that has not joined. */
+  async #keepStarts(ctx: core.ClientContext, group: string): Promise<void> {
+    try {
+      await this.#options.offsets.flush()
+      this.#newStarts.delete(group)
+    } catch (error) {
+      this.leave(ctx, group)
+      throw error
+    }
   }
 
   #admit(request: Parameters<typeof admit>[0]): ReturnType<typeof admit> {

@@ -59,8 +59,10 @@ export class OffsetLog {
   #firstBytes = 0
   #settledWritten = 0
   #rotating: Promise<void> | undefined
-  /** An append failed: nothing may follow a torn block in this file. */
-  #isTorn = false
+  /** Generations before this one: it stands for them once it is on the device. */
+  #former: number[] = []
+  /** Why an append failed: nothing may follow a torn block in this file, and positions are in memory alone. */
+  #tornBy: Error | undefined
   #isClosed = false
 
   private constructor(
@@ -94,10 +96,14 @@ export class OffsetLog {
     return log
   }
 
-  /** Appends what became dirty. It is in the page cache when this returns; where the device refuses, it stays dirty. */
+  /** Appends what became dirty. It is in the page cache when this returns; where the device refuses, the next generation has it. */
   write(dirty: Iterable<GroupOffset>): boolean {
-    if (this.#isTorn) this.replace()
-    if (this.#isTorn || this.#isClosed) return false
+    if (this.#tornBy !== undefined) this.replace()
+    if (this.#tornBy !== undefined || this.#isClosed) {
+      // Nobody may take them for waiting here: what changes from now on has to be told anew.
+      for (const entry of dirty) entry.isDirty = false
+      return false
+    }
     for (const entry of dirty) this.#encode(entry, entry.unwritten)
     const settledUpTo = this.#source.settledUpTo()
     if (settledUpTo > this.#settledWritten) {
@@ -108,8 +114,7 @@ export class OffsetLog {
     try {
       this.#file.append(this.#encoder.take())
     } catch (error) {
-      this.#isTorn = true
-      this.#onFailure(asError(error))
+      this.#torn(error)
       this.replace()
       return false
     }
@@ -125,37 +130,49 @@ export class OffsetLog {
     })
   }
 
+  /** What was written is on the device when it resolves. @throws what the device said where it refused some of it */
   async flush(): Promise<void> {
     await this.#rotating
+    if (this.#tornBy !== undefined) throw this.#tornBy
     await this.#file.flush()
   }
 
   /** Whoever calls this has written what was dirty. */
   async close(): Promise<void> {
-    await this.#rotating
-    this.#isClosed = true
-    await this.#file.flush()
-    await this.#file.close()
+    try {
+      await this.flush()
+    } finally {
+      this.#isClosed = true
+      await this.#file.close()
+    }
   }
 
   async #rotate(): Promise<void> {
-    const former = { file: this.#file, generation: this.#generation }
+    const { smallFiles } = this.#store
+    const former = this.#file
     try {
-      const generation = former.generation + 1
-      const file = await this.#store.smallFiles.openAppendFile(pathOf(generation))
+      const file = await smallFiles.openAppendFile(pathOf(this.#generation + 1))
       // No await from here until everything is in the new file: what becomes dirty meanwhile follows there.
+      this.#former.push(this.#generation)
       this.#file = file
-      this.#generation = generation
+      this.#generation++
       this.#encoder = new OffsetLogEncoder()
-      this.#writeAll()
-      this.#isTorn = false
+      try {
+        this.#writeAll()
+        this.#tornBy = undefined
+      } finally {
+        await former.close()
+      }
       await file.flush()
-      await former.file.close()
-      await this.#store.smallFiles.remove(pathOf(former.generation))
+      for (; this.#former.length > 0; this.#former.shift()) await smallFiles.remove(pathOf(this.#former[0] as number))
     } catch (error) {
-      this.#isTorn = true
-      this.#onFailure(asError(error))
+      this.#torn(error)
     }
+  }
+
+  #torn(thrown: unknown): void {
+    this.#tornBy = asError(thrown)
+    this.#onFailure(this.#tornBy)
   }
 
   #writeAll(): void {

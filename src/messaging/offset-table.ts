@@ -257,6 +257,7 @@ export class OffsetTable {
     if (this.#isClosed) return
     this.saveJson().catch((error: unknown) => {
       this.#isJsonDue = true
+      if (!this.#isClosed) this.#jsonAlarm ??= this.#options.alarms.in(JSON_INTERVAL_MS, () => this.#saveJsonSoon())
       this.#options.events.emit('error', { where: 'writing consumerOffset.json', error: asError(error) })
     })
   }
