@@ -11,7 +11,7 @@ import { OP_TOPIC } from '../../src/messaging/topics.ts'
 import type { StoreOptions } from '../../src/store/message-store.ts'
 import { MessageStore } from '../../src/store/message-store.ts'
 import { ManualClock, SimulatedDisk } from '../../src/testing/testing.ts'
-import { FOLDER, openQueue } from '../messaging/queue-on-disk.ts'
+import { bodiesOf, FOLDER, openQueue } from '../messaging/queue-on-disk.ts'
 
 const SEGMENT_BYTES = 4096
 const CUTS = 6
@@ -243,6 +243,34 @@ it(
     expect(flushed).toBeGreaterThanOrEqual(checkpointed)
     put(store, 'orders', 1)
     await store.close()
+  },
+  TIMEOUT_MS,
+)
+
+it(
+  'offsets of the half queue leave behind only what is decided on the same device',
+  async () => {
+    const { mq, disk, clock } = await openQueue({ flushIntervalMs: 60_000, topicQueues: 1 })
+    const producer = mq.producer({ group: 'shop' })
+    const bodies = Array.from({ length: 6 }, (_, i) => `${i}`)
+    const transactions = bodies.map(() => producer.beginTransaction())
+    for (const [i, body] of bodies.entries()) await producer.send({ topic: 'orders', body }, transactions[i])
+    await mq.store.flush()
+    const cut = cutAtFlushes(disk, CUTS, '/pocketmq/')
+    for (const transaction of transactions) await transaction.commit()
+    for (let i = 0; i < 3; i++) await clock.advance(6000)
+    const images = cut()
+    expect(images.length).toBeGreaterThan(5)
+    for (const image of images) {
+      const next = await openQueue(
+        { transactionTimeoutMs: 1000 },
+        { disk: image, clock: new ManualClock(clock.nowMs()) },
+      )
+      next.mq.producer({ group: 'shop', checker: () => 'commit' })
+      await next.clock.advance(10_000)
+      expect((await bodiesOf(next.mq, 'orders')).sort()).toEqual(bodies)
+      await next.mq.close({ drainMs: 0 })
+    }
   },
   TIMEOUT_MS,
 )

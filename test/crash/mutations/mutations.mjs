@@ -379,7 +379,7 @@ export const MUTATIONS = [
     path: 'src/messaging/transactions.ts',
     before: '    await this.#store.flushed(this.#store.watermarks.appended)\n    const { offsets }',
     after: '    const { offsets }',
-    harness: MESSAGING,
+    harness: INVARIANTS,
   },
   {
     name: 'a damaged config file has no version before',

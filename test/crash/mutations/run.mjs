@@ -61,10 +61,10 @@ async function work() {
     symlinkSync(join(REPOSITORY, 'node_modules'), join(folder, 'node_modules'))
     for (let mutation = waiting.shift(); mutation !== undefined && !stop.signal.aborted; mutation = waiting.shift()) {
       const begunMs = Date.now()
-      const failure = await plant(folder, mutation)
-      if (failure !== undefined && !stop.signal.aborted) caught.push(mutation)
+      const { failed, ending } = await plant(folder, mutation)
+      if (failed !== undefined) caught.push(mutation)
       const tookSeconds = Math.round((Date.now() - begunMs) / 1000)
-      console.log(`| ${mutation.name} | ${failure ?? '**SURVIVED**'} | ${tookSeconds} s |`)
+      console.log(`| ${mutation.name} | ${failed ?? `**SURVIVED** (${ending})`} | ${tookSeconds} s |`)
     }
   } finally {
     rmSync(folder, { recursive: true, force: true })
@@ -85,7 +85,7 @@ async function plant(folder, { path, before, after, harness }) {
   }
 }
 
-/** The test that failed; undefined where none did. */
+/** The test that failed, if one did, and how the run ended: one that does not end, or does not begin, catches nothing. */
 function run(folder, { files, name = '', cuts = 0 }) {
   const env = { ...process.env, CUTS: String(cuts), NO_COLOR: '1' }
   delete env.SEED
@@ -102,12 +102,11 @@ function run(folder, { files, name = '', cuts = 0 }) {
     })
   }
   return new Promise(resolve => {
-    child.on('error', () => resolve('was stopped'))
-    child.on('close', status => {
+    child.on('error', () => resolve({ failed: undefined, ending: 'was stopped' }))
+    child.on('close', (status, signal) => {
       if (process.env.VERBOSE !== undefined) console.log(output)
-      const failed = /^\s*FAIL\s+test\/(.*?)\s*$/m.exec(output)?.[1]
-      if (status === 0) resolve(undefined)
-      else resolve(failed ?? 'a run that does not end, or does not begin')
+      const failed = status === 0 ? undefined : /^\s*FAIL\s+test\/(.*? > .*?)\s*$/m.exec(output)?.[1]
+      resolve({ failed, ending: signal === null ? `exit code ${status}` : `not over after ${TIMEOUT_MS / 1000} s` })
     })
   })
 }
