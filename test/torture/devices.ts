@@ -13,6 +13,14 @@ const COPIES_MAX = 200
 /** FS_IOC_SHUTDOWN with EXT4_GOING_FLAGS_NOLOGFLUSH: from now on the file system answers EIO, and writes nothing more. */
 const SHUTDOWN =
   "import fcntl,os,struct,sys; fcntl.ioctl(os.open(sys.argv[1],os.O_RDONLY),0x8004587d,struct.pack('I',2))"
+/** The same for the file system of the first argument, after which nothing of the files under the second one is cached. */
+const LOSE = `
+import fcntl, os, struct, sys
+files = [os.open(os.path.join(folder, name), os.O_RDONLY) for folder, _, names in os.walk(sys.argv[2]) for name in names]
+for file in files: os.fdatasync(file)
+fcntl.ioctl(os.open(sys.argv[1], os.O_RDONLY), 0x8004587d, struct.pack('I', 2))
+for file in files: os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
+`
 const FILL = Buffer.alloc(64 * 1024, 'f')
 
 const mounted = new Set<string>()
@@ -114,10 +122,10 @@ export class Ext4 {
   }
 
   /** A new, empty one. */
-  static async create(home: string): Promise<Ext4> {
+  static async create(home: string, imageBytes: number = IMAGE_BYTES): Promise<Ext4> {
     const image = join(home, 'image')
     const file = openSync(image, 'w')
-    ftruncateSync(file, IMAGE_BYTES)
+    ftruncateSync(file, imageBytes)
     closeSync(file)
     await run('mkfs.ext4', ['-q', '-F', '-m', '0', image])
     const device = new Ext4(home, image, join(home, 'ext4'))
@@ -187,6 +195,48 @@ export class Ext4 {
     const counters = readFileSync(`/sys/block/${this.#device}/stat`, 'latin1').trim().split(/\s+/)
     const [writes, sectors, inFlight] = [counters[4], counters[6], counters[8]]
     return inFlight === '0' ? `${writes} ${sectors}` : undefined
+  }
+}
+
+/**
+ * An ext4 whose device can be taken away: its image lies on another ext4, and nothing can be read from that or written to it once it
+ * is shut down. Shut down itself, an ext4 still reads.
+ */
+export class LosableExt4 {
+  readonly #carrier: Ext4
+  readonly #device: Ext4
+
+  private constructor(carrier: Ext4, device: Ext4) {
+    this.#carrier = carrier
+    this.#device = device
+  }
+
+  static async create(home: string): Promise<LosableExt4> {
+    const carrier = await Ext4.create(home, 2 * IMAGE_BYTES)
+    return new LosableExt4(carrier, await Ext4.create(carrier.folder))
+  }
+
+  get folder(): string {
+    return this.#device.folder
+  }
+
+  /** Takes the device away, with what is cached of it and not in use. Nobody may make or remove files meanwhile. */
+  async lose(): Promise<void> {
+    await run('python3', ['-c', LOSE, this.#carrier.folder, this.folder])
+  }
+
+  /** Gives it back as it is. Nobody may use it. */
+  async giveBack(): Promise<void> {
+    // Not lazily: two mounts of one image would destroy it.
+    await run('umount', [this.folder])
+    await run('umount', [this.#carrier.folder])
+    await this.#carrier.mount()
+    await this.#device.mount()
+  }
+
+  async unmount(): Promise<void> {
+    await this.#device.unmount()
+    await this.#carrier.unmount()
   }
 }
 
