@@ -355,8 +355,8 @@ export const MUTATIONS = [
   {
     name: 'acknowledgements are not flushed at close',
     path: 'src/messaging/offset-log.ts',
-    before: '    this.#isClosed = true\n    await this.#file.flush()\n',
-    after: '    this.#isClosed = true\n',
+    before: '      await this.flush()\n    } finally',
+    after: '      await this.#rotating\n    } finally',
     harness: MESSAGING,
   },
   {
