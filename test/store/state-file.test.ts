@@ -92,6 +92,23 @@ describe('the state', () => {
     expect((await load(disk)).state).toEqual(STATE)
   })
 
+  test('that is torn while it is written is the one before, also by the first save of the next process', async () => {
+    const disk = await newDisk()
+    let { file } = await load(disk)
+    await file.save({ ...STATE, flushed: 0 })
+    for (let i = 1; i <= 8; i++) {
+      if (i % 3 === 0) file = (await load(disk)).file
+      await file.save({ ...STATE, flushed: i })
+      const found: (number | undefined)[] = []
+      for (const slot of [0, 2048]) {
+        const torn = disk.kill()
+        torn.flipBit('/store/pocketmq/state', slot + 30, 1)
+        found.push((await load(torn)).state?.flushed)
+      }
+      expect(found.sort()).toEqual([i - 1, i])
+    }
+  })
+
   test('that goes on after damage is newer than what was damaged', async () => {
     const disk = await newDisk()
     const { file } = await load(disk)
