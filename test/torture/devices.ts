@@ -1,7 +1,7 @@
 /** Devices of a torture run: a tmpfs that can be filled, an ext4 on a loop device that can be cut off or made to fail. Needs root. */
 import { execFile } from 'node:child_process'
 import { closeSync, existsSync, ftruncateSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs'
-import { copyFile, mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -10,13 +10,14 @@ const run = promisify(execFile)
 const MIB = 1024 * 1024
 const IMAGE_BYTES = 48 * MIB
 const COPIES_MAX = 200
-/** FS_IOC_SHUTDOWN with EXT4_GOING_FLAGS_NOLOGFLUSH: from now on the file system answers EIO, and writes nothing more. */
-const SHUTDOWN =
-  "import fcntl,os,struct,sys; fcntl.ioctl(os.open(sys.argv[1],os.O_RDONLY),0x8004587d,struct.pack('I',2))"
-/** The same for the file system of the first argument, after which nothing of the files under the second one is cached. */
-const LOSE = `
+/**
+ * FS_IOC_SHUTDOWN with EXT4_GOING_FLAGS_NOLOGFLUSH of the file system of the first argument: from now on it answers EIO. Given a
+ * second one, nothing of the files under that is cached afterwards, but what is in use.
+ */
+const SHUTDOWN = `
 import fcntl, os, struct, sys
-files = [os.open(os.path.join(folder, name), os.O_RDONLY) for folder, _, names in os.walk(sys.argv[2]) for name in names]
+cached = os.walk(sys.argv[2]) if len(sys.argv) > 2 else []
+files = [os.open(os.path.join(folder, name), os.O_RDONLY) for folder, _, names in cached for name in names]
 for file in files: os.fdatasync(file)
 fcntl.ioctl(os.open(sys.argv[1], os.O_RDONLY), 0x8004587d, struct.pack('I', 2))
 for file in files: os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
@@ -122,11 +123,12 @@ export class Ext4 {
   }
 
   /** A new, empty one. */
-  static async create(home: string, imageBytes: number = IMAGE_BYTES): Promise<Ext4> {
-    const image = join(home, 'image')
-    const file = openSync(image, 'w')
-    ftruncateSync(file, imageBytes)
-    closeSync(file)
+  static async create(home: string, image = join(home, 'image'), imageBytes: number = IMAGE_BYTES): Promise<Ext4> {
+    if (!existsSync(image)) {
+      const file = openSync(image, 'w')
+      ftruncateSync(file, imageBytes)
+      closeSync(file)
+    }
     await run('mkfs.ext4', ['-q', '-F', '-m', '0', image])
     const device = new Ext4(home, image, join(home, 'ext4'))
     await device.mount()
@@ -173,16 +175,24 @@ export class Ext4 {
     await rm(this.#image, { force: true })
   }
 
-  /** Makes it stop working. @throws where that is not possible here */
-  async fail(how: Failure): Promise<void> {
-    // What ext4 does when it finds itself damaged, with errors=remount-ro.
-    if (how === 'device turned read-only') writeFileSync(`/sys/fs/ext4/${this.#device}/trigger_fs_error`, 'torture')
-    else await run('python3', ['-c', SHUTDOWN, this.folder])
+  /** Turns it read-only, as an ext4 does that finds itself damaged, with errors=remount-ro. */
+  async fail(): Promise<void> {
+    writeFileSync(`/sys/fs/ext4/${this.#device}/trigger_fs_error`, 'torture')
   }
 
-  /** Mends it as a person would: unmounted, checked, mounted. */
+  /** Mends it as a person would: unmounted, checked, mounted. Nobody may use it. */
   async repair(): Promise<void> {
-    await this.unmount()
+    await this.release()
+    await this.check()
+  }
+
+  /** Unmounted when it resolves, not lazily. */
+  async release(): Promise<void> {
+    if (mounted.delete(this.folder)) await run('umount', [this.folder])
+  }
+
+  /** Checked and mounted. */
+  async check(): Promise<void> {
     // Exit 1: errors were corrected.
     await run('e2fsck', ['-p', this.#image]).catch((error: { code?: number }) => {
       if (error.code !== 1) throw error
@@ -199,10 +209,10 @@ export class Ext4 {
 }
 
 /**
- * An ext4 whose device can be taken away: its image lies on another ext4, and nothing can be read from that or written to it once it
- * is shut down. Shut down itself, an ext4 still reads.
+ * An ext4 whose device fails: its image lies on another ext4, which is shut down. Not the ext4 itself: that still reads when it is
+ * shut down, and an fdatasync that is under way then may resolve though what it was to keep is lost.
  */
-export class LosableExt4 {
+export class CarriedExt4 {
   readonly #carrier: Ext4
   readonly #device: Ext4
 
@@ -211,27 +221,34 @@ export class LosableExt4 {
     this.#device = device
   }
 
-  static async create(home: string): Promise<LosableExt4> {
-    const carrier = await Ext4.create(home, 2 * IMAGE_BYTES)
-    return new LosableExt4(carrier, await Ext4.create(carrier.folder))
+  static async create(home: string): Promise<CarriedExt4> {
+    const carrier = await Ext4.create(home, join(home, 'carrier'), 2 * IMAGE_BYTES)
+    const image = join(carrier.folder, 'image')
+    // Written whole: what is flushed to it then changes nothing of the carrier itself.
+    await writeFile(image, Buffer.alloc(IMAGE_BYTES), { flush: true })
+    return new CarriedExt4(carrier, await Ext4.create(carrier.folder, image))
   }
 
   get folder(): string {
     return this.#device.folder
   }
 
-  /** Takes the device away, with what is cached of it and not in use. Nobody may make or remove files meanwhile. */
-  async lose(): Promise<void> {
-    await run('python3', ['-c', LOSE, this.#carrier.folder, this.folder])
+  /** From now on nothing can be read from the device or written to it. */
+  async fail(): Promise<void> {
+    await run('python3', ['-c', SHUTDOWN, this.#carrier.folder])
   }
 
-  /** Gives it back as it is. Nobody may use it. */
-  async giveBack(): Promise<void> {
-    // Not lazily: two mounts of one image would destroy it.
-    await run('umount', [this.folder])
-    await run('umount', [this.#carrier.folder])
-    await this.#carrier.mount()
-    await this.#device.mount()
+  /** The same, and what is cached of its files and not in use is gone. Nobody may make or remove files meanwhile. */
+  async lose(): Promise<void> {
+    await run('python3', ['-c', SHUTDOWN, this.#carrier.folder, this.folder])
+  }
+
+  /** Gives it back as it is, checked. Nobody may use it. */
+  async repair(): Promise<void> {
+    await this.#device.release()
+    await this.#carrier.release()
+    await this.#carrier.check()
+    await this.#device.check()
   }
 
   async unmount(): Promise<void> {

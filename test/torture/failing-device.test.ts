@@ -11,7 +11,7 @@ import { PocketMQ } from '../../src/messaging/pocket-mq.ts'
 import { childScript } from '../support/child-scripts.ts'
 import { NO_MMAP } from '../support/mmap-available.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
-import { LosableExt4, noExt4, noFailure } from './devices.ts'
+import { CarriedExt4, noExt4, noFailure } from './devices.ts'
 
 const NO_DEVICE = (await noExt4()) ?? noFailure('device failed')
 if (NO_DEVICE !== undefined) console.log(`SKIPPED devices that are gone: ${NO_DEVICE}`)
@@ -20,7 +20,7 @@ type Child = ChildProcessByStdio<Writable, Readable, null>
 
 /** How a process ends whose device is gone, what it says of it, and what is in the folder when the device is back. */
 async function deviceGone(io: 'file' | 'mmap') {
-  const device = await LosableExt4.create(temporaryFolder())
+  const device = await CarriedExt4.create(temporaryFolder())
   try {
     const dir = join(device.folder, 'store')
     const script = childScript('test/torture/gone-child.ts')
@@ -31,7 +31,7 @@ async function deviceGone(io: 'file' | 'mmap') {
     await device.lose()
     child.stdin.end('go\n')
     const [said, [, signal]] = await Promise.all([text(child.stdout), ended])
-    await device.giveBack()
+    await device.repair()
     const mq = await PocketMQ.open(dir, { logger: silentLogger, retention: { freeBytesMin: 0 } })
     const kept: string[] = []
     for await (const { body } of mq.store.scan(0)) kept.push(body.toString('utf8', 0, 4))

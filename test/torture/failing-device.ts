@@ -1,6 +1,6 @@
 /** Devices that turn read-only or fail under a running queue: a typed error, and what was on the device is there after repair. */
 import { join } from 'node:path'
-import { Ext4, FAILURES, noFailure } from './devices.ts'
+import { CarriedExt4, Ext4, FAILURES, noFailure } from './devices.ts'
 import type { FolderTorture } from './folder.ts'
 import { TortureFolder } from './folder.ts'
 
@@ -10,20 +10,20 @@ const EVENT_ERRORS = /^((READ_ONLY|IO|STORE_FAILED)( EROFS| EIO)?|INVALID_RECEIP
 
 /** Takes the device from a folder once; afterwards it is mended and the folder drained. */
 export async function failingFolder({ home, seed, io, planted, tally }: FolderTorture): Promise<void> {
-  const device = await Ext4.create(home)
-  const dir = join(device.folder, 'store')
-  const folder = new TortureFolder({ dir, outside: join(home, 'outside'), seed, io, planted })
-  const how = FAILURES[folder.random.below(FAILURES.length)] as (typeof FAILURES)[number]
+  const how = FAILURES[seed % FAILURES.length] as (typeof FAILURES)[number]
   const reason = noFailure(how)
   if (reason !== undefined) {
     if (!tally.skipped.includes(`${how}: ${reason}`)) tally.skipped.push(`${how}: ${reason}`)
-    return await device.unmount()
+    return
   }
+  const device = how === 'device failed' ? await CarriedExt4.create(home) : await Ext4.create(home)
+  const dir = join(device.folder, 'store')
+  const folder = new TortureFolder({ dir, outside: join(home, 'outside'), seed, io, planted })
   const life = folder.begin({ isProducing: true, isConsuming: true })
   await life.says(/^O /m)
   await life.lives(folder.random.below(LIVES_MS_MAX))
   const beforeBytes = life.said().length
-  await device.fail(how)
+  await device.fail()
   const isTold = await life.says(/^! /m, beforeBytes)
   await life.lives(FAILED_MS)
   tally.count(how)
