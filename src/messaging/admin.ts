@@ -21,7 +21,7 @@ import { ParkedRetries } from './parked-retries.ts'
 import type { PurgeResult } from './purged.ts'
 import { messagesIn } from './purged.ts'
 import { QueueIds } from './queue-ids.ts'
-import { deadLetterTopicOf } from './retry-copy.ts'
+import { deadLetterTopicOf } from './retry-topics.ts'
 import type { CreateTopicOptions, TopicConfig, UpdateTopicOptions } from './topics.ts'
 import { topicNotFound } from './topics.ts'
 

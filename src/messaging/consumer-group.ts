@@ -3,12 +3,10 @@
  * Everything here happens in one turn of the event loop; only reading what is cold, and copies of failed messages, take longer.
  */
 import { abortError } from '../base/errors.ts'
-import { PROPERTY_RETRY_TOPIC } from '../codec/properties.ts'
 import type { MessageStore, StoredMessage } from '../store/message-store.ts'
 import type { Alarms } from './alarms.ts'
 import type { AssignmentContext } from './assignment.ts'
 import type {
-  AssignmentView,
   ChangeInvisibleRequest,
   ChangeInvisibleResult,
   ClientEvent,
@@ -20,7 +18,6 @@ import type {
 } from './core-types.ts'
 import type { Events } from './events.ts'
 import type { FairTurns } from './fair-turns.ts'
-import { GroupAssignment } from './group-assignment.ts'
 import type { GroupOffsets } from './group-offsets.ts'
 import { queueKey } from './group-offsets.ts'
 import type { Cursor, HandOut, HandOutGroup } from './hand-out.ts'
@@ -33,11 +30,12 @@ import { Member } from './member.ts'
 import { isInHand, MessageEndings } from './message-endings.ts'
 import type { ReadAhead } from './queue-cursor.ts'
 import { QueueCursor } from './queue-cursor.ts'
+import { QueueOwners } from './queue-owners.ts'
 import { QueueReader, READ_MESSAGES } from './queue-reader.ts'
 import { readAgain } from './read-again.ts'
 import type { Receipt } from './receipt-handle.ts'
 import { parseReceipt } from './receipt-handle.ts'
-import { retryTopicOf } from './retry-copy.ts'
+import { formOf, originTopicOf } from './retry-topics.ts'
 import type { Settled, Settler } from './settle.ts'
 import type { CompiledSubscription } from './subscription-expression.ts'
 import type { GivenBatch, WaitingReceive } from './waiting-receives.ts'
@@ -79,8 +77,9 @@ const READ_AHEAD_QUEUES = 16
 export class ConsumerGroup {
   readonly group: string
   readonly options: ConsumerGroupOptions
-  readonly retryTopic: string
   readonly leases: Leases
+  /** Under ordered delivery of whole queues, and for pull consumers that subscribe. */
+  readonly owners: QueueOwners
   readonly #members = new Map<string, Member>()
   readonly #cursors = new Map<string, Cursor>()
   readonly #reader: QueueReader
@@ -89,9 +88,6 @@ export class ConsumerGroup {
   readonly #waiting: WaitingReceives
   /** Queues that may have something to hand out, in turn. */
   readonly #active = new Set<Cursor>()
-  readonly #assignment: GroupAssignment<Cursor>
-  /** Somebody or a queue came or went since queues were assigned. */
-  #isAssignmentDue = false
   /** Members on their way in, whose queues are there before them. */
   joining = 0
   /** Members subscribe to different topics: who gets a message depends on its topic. */
@@ -104,9 +100,16 @@ export class ConsumerGroup {
     const { group, store, alarms, brokerName } = options
     this.group = group
     this.options = options
-    this.retryTopic = retryTopicOf(group)
     this.#waiting = new WaitingReceives(alarms)
-    this.#assignment = new GroupAssignment({ ...options, logger: store.logger })
+    this.owners = new QueueOwners({
+      ...options,
+      logger: store.logger,
+      cursors: () => [...this.#cursors.values()],
+      members: () => this.members,
+      isSomebodyJoining: () => this.joining > 0,
+      areWholeQueuesOrdered: options.order === 'queue',
+      takeAway: (member, cursor) => this.#takeAway(member, cursor),
+    })
     this.#reader = new QueueReader({
       ...options,
       wanted: () => (this.#active.size < READ_AHEAD_QUEUES ? READ_MESSAGES : this.#waiting.room),
@@ -150,6 +153,7 @@ export class ConsumerGroup {
     const member = this.#members.get(clientId)
     if (member === undefined) return
     this.#members.delete(clientId)
+    this.owners.left(member)
     this.#waiting.end('fenced', member)
     for (const lease of this.leases.of(member)) {
       for (const queueOffset of this.leases.open(lease)) this.#endings.end(lease, queueOffset, { kind: 'release' }, [])
@@ -165,7 +169,7 @@ export class ConsumerGroup {
   }
 
   #membersChanged(): void {
-    this.#assignSoon()
+    this.owners.assignSoon()
     const sets = new Set([...this.#members.values()].map(member => [...member.topics].sort().join('\n')))
     this.#hasOwnTopics = sets.size > 1
     for (const cursor of this.#cursors.values()) if (cursor.hasMore) this.#active.add(cursor)
@@ -190,7 +194,7 @@ export class ConsumerGroup {
     const entry = offsets.obtain(offsetsName, topic, queueId, start)
     const cursor: Cursor = new QueueCursor<Lease>(entry, endOffset, memory)
     this.#cursors.set(queueKey(topic, queueId), cursor)
-    this.#assignSoon()
+    this.owners.assignSoon()
     if (cursor.hasMore) this.wake(cursor)
     return cursor
   }
@@ -203,7 +207,7 @@ export class ConsumerGroup {
       this.#cursors.delete(key)
       this.#active.delete(cursor)
     }
-    this.#assignSoon()
+    this.owners.assignSoon()
   }
 
   /** The queue has grown. */
@@ -223,77 +227,8 @@ export class ConsumerGroup {
     for (const lease of new Set(cursor.inFlight.values())) if (isInHand(lease)) this.leases.forget(lease)
     this.#handOut.restart(cursor)
     cursor.restart()
+    this.owners.moved(cursor)
     this.wake(cursor)
-  }
-
-  // ------------------------------------------------------------------------------------------ owners of queues
-
-  /** The member that a queue belongs to, under ordered delivery of whole queues and for pull consumers that subscribe. */
-  ownerOf(cursor: Cursor): Member | undefined {
-    this.#assignNow()
-    return this.#assignment.ownerOf(cursor)
-  }
-
-  /** Whether the queue is the client's, and has been since that epoch where one is given. */
-  isOwnedBy(clientId: string, topic: string, queueId: number, epoch?: number): boolean {
-    const cursor = this.cursor(topic, queueId)
-    if (cursor === undefined || this.ownerOf(cursor)?.clientId !== clientId) return false
-    return epoch === undefined || this.#assignment.epochOf(cursor) === epoch
-  }
-
-  /** The queues of a member, with the epochs it got them in. */
-  assignmentOf(member: Member): AssignmentView {
-    this.#assignNow()
-    const queues = this.#assignment.queuesOf(member).map(cursor => {
-      return { topic: cursor.topic, queueId: cursor.queueId, epoch: this.#assignment.epochOf(cursor) }
-    })
-    return { epoch: this.#assignment.epoch, queues }
-  }
-
-  /** Queues that have no owner though the group has members. */
-  get unassignedQueues(): number {
-    return this.#assignment.unassigned
-  }
-
-  get #hasOwners(): boolean {
-    return this.options.order === 'queue' || this.members.some(member => member.registration.kind === 'pull')
-  }
-
-  /** Many queues come together: they are assigned once. */
-  #assignSoon(): void {
-    if (this.#isAssignmentDue || !this.#hasOwners) return
-    this.#isAssignmentDue = true
-    queueMicrotask(() => this.#assignNow())
-  }
-
-  #assignNow(): void {
-    if (!this.#isAssignmentDue || this.#isClosed) return
-    this.#isAssignmentDue = false
-    const given = new Map<Member, Cursor[]>()
-    for (const { queue, from } of this.#assignment.update(
-      [...this.#cursors.values()],
-      this.members,
-      this.joining > 0,
-    )) {
-      if (this.member(from.clientId) !== from) continue
-      given.set(from, [...(given.get(from) ?? []), queue])
-    }
-    for (const [member, cursors] of given) this.#revoke(member, cursors)
-  }
-
-  /** Ends a member's time with queues that are another's: now where it has nothing in hand, else when its drain time is over. */
-  #revoke(member: Member, cursors: readonly Cursor[]): void {
-    const { alarms, tellClient } = this.options
-    const { drainMs } = member.registration
-    const { epoch } = this.#assignment
-    const queues = cursors.map(({ topic, queueId }) => ({ topic, queueId }))
-    tellClient(member.clientId, { kind: 'revoked', group: this.group, epoch, drainMs, queues })
-    for (const cursor of cursors) {
-      if (cursor.inFlight.size === 0) continue
-      alarms.in(drainMs, () => {
-        if (this.ownerOf(cursor) !== member) this.#takeAway(member, cursor)
-      })
-    }
   }
 
   #takeAway(member: Member, cursor: Cursor): void {
@@ -383,7 +318,7 @@ export class ConsumerGroup {
 
   #batch({ lease, messages }: GivenBatch): ReceiveResult['batches'][number] {
     const { topic, queueId } = lease.cursor
-    const receipt = this.leases.receipt(lease, topic === this.retryTopic)
+    const receipt = this.leases.receipt(lease, formOf(this.group, topic))
     return { queueTopic: topic, queueId, messages, receipt, visibleAtMs: lease.popTimeMs + lease.invisibleMs }
   }
 
@@ -411,8 +346,8 @@ export class ConsumerGroup {
       fetch: cursor => this.#reader.fetch(cursor),
       fetchAt: (cursor, waiting) => this.#reader.fetchAt(cursor, waiting),
       give: (receive, cursor, message, isAgain) => this.#give(receive, cursor, message, isAgain),
-      topicOf: (cursor, message) => this.#topicOf(cursor, message),
-      ownerOf: cursor => this.ownerOf(cursor),
+      topicOf: (_cursor, message) => this.#topicOf(message),
+      ownerOf: cursor => this.owners.ownerOf(cursor),
       takeBack: (cursor, queueOffsets) => this.#takeBack(cursor, queueOffsets),
     }
   }
@@ -424,9 +359,9 @@ export class ConsumerGroup {
     }
   }
 
-  #topicOf(cursor: Cursor, message: StoredMessage): string | undefined {
+  #topicOf(message: StoredMessage): string | undefined {
     if (!this.#hasOwnTopics) return undefined
-    const topic = message.property(PROPERTY_RETRY_TOPIC) ?? cursor.topic
+    const topic = originTopicOf(this.group, message)
     // A retry of a topic that nobody subscribes to any more is everybody's.
     return this.members.some(member => member.topics.has(topic)) ? topic : undefined
   }
@@ -458,7 +393,7 @@ export class ConsumerGroup {
     }
     const next = this.leases.renew(lease, queueOffset, request.invisibleMs, request.isGivenBack === true)
     const visibleAtMs = next.popTimeMs + next.invisibleMs
-    return { status: 'ok', receipt: this.leases.receipt(next, cursor.topic === this.retryTopic), visibleAtMs }
+    return { status: 'ok', receipt: this.leases.receipt(next, formOf(this.group, cursor.topic)), visibleAtMs }
   }
 
   /** A copy that settles the message, and ends at `copyEnd`, has become visible. */
@@ -489,6 +424,7 @@ export class ConsumerGroup {
   /** Receives are answered, nothing more is handed out. What is in hand can still be settled. */
   close(): void {
     this.#isClosed = true
+    this.owners.close()
     this.#reader.close()
     this.#waiting.end('fenced')
   }

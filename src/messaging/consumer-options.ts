@@ -114,7 +114,7 @@ export type SimpleConsumerOptions = GroupConsumerOptions & {
 }
 
 /** Options of `mq.pullConsumer`. */
-export type PullConsumerOptions = Pick<AssignmentOptions, 'assignment'> & {
+export type PullConsumerOptions = AssignmentOptions & {
   readonly consumerGroup: string
   readonly startFrom?: 'first' | 'last' | Date | number
   readonly instanceName?: string | undefined

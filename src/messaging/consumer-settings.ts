@@ -128,14 +128,14 @@ export const SIMPLE_SETTINGS: SimpleTable = {
   ),
 }
 
-type PullTable = Omit<GroupTable, 'maxAttempts' | 'retryBackoff' | 'drainTimeout'> & {
+type PullTable = Omit<GroupTable, 'maxAttempts' | 'retryBackoff'> & {
   readonly autoCommit: Setting<boolean | undefined>
   readonly autoCommitMs: Setting<number | undefined>
 }
 
 /** Options of `mq.pullConsumer`. */
 export const PULL_SETTINGS: PullTable = {
-  assignment: ASSIGNMENT_SETTINGS.assignment,
+  ...ASSIGNMENT_SETTINGS,
   consumerGroup: GROUP_SETTINGS.consumerGroup,
   subscriptions: GROUP_SETTINGS.subscriptions,
   startFrom: GROUP_SETTINGS.startFrom,
@@ -262,7 +262,7 @@ export function startOf(from: 'first' | 'last' | Date | number): StartFrom {
 }
 
 function groupRegistration(
-  settings: Settings<Omit<GroupTable, 'maxAttempts' | 'retryBackoff' | 'drainTimeout'>> & { drainTimeout?: number },
+  settings: Settings<Omit<GroupTable, 'maxAttempts' | 'retryBackoff'>>,
 ): Omit<
   ConsumerRegistration,
   'kind' | 'model' | 'order' | 'concurrency' | 'retry' | 'onExhausted' | 'maxReconsumeTimes'
@@ -275,8 +275,7 @@ function groupRegistration(
     startFrom: startOf(startFrom),
     onSubscriptionMismatch,
     topicSets,
-    // A pull consumer's caller has what was polled, and nobody can ask him for it.
-    ...assignmentRegistration({ assignment: settings.assignment, drainTimeout: settings.drainTimeout ?? 0 }),
+    ...assignmentRegistration(settings),
     isNamed,
   }
 }

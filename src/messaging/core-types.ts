@@ -288,9 +288,11 @@ export type PullRequest = QueueAddress & {
   /** Absent: everything. */
   readonly filter?: { readonly type: 'TAG' | 'SQL92'; readonly expression: string }
   readonly group?: string
+  /** The epoch in which it got the queue ({@link AssignmentView}); where it is not its to read any more, the answer is `stale`. */
+  readonly epoch?: number
 }
 
-export type PullStatus = 'found' | 'no-new' | 'no-match' | 'offset-too-small' | 'offset-too-big' | 'no-queue'
+export type PullStatus = 'found' | 'no-new' | 'no-match' | 'offset-too-small' | 'offset-too-big' | 'no-queue' | 'stale'
 
 export type PullResult = {
   readonly status: PullStatus

@@ -20,7 +20,7 @@ import { invalid } from './limits.ts'
 import { MessageView } from './message-view.ts'
 import type { OffsetTable } from './offset-table.ts'
 import { firstOffset } from './purged.ts'
-import { deadLetterTopicOf, retryTopicOf } from './retry-copy.ts'
+import { deadLetterTopicOf, retryTopicOf } from './retry-topics.ts'
 import { formatSettles } from './settlement.ts'
 import type { Topics } from './topics.ts'
 

@@ -45,6 +45,7 @@ export type DeliveryCoreOptions = {
   readonly readAheadBytesMax?: number
 }
 
+const STALE = { status: 'stale', messages: [] } as const
 const READ_AHEAD_BYTES_MAX = 64 * 1024 * 1024
 /** How long groups and consumers go on within one turn of the event loop. */
 const TURN_MS = 6
@@ -154,13 +155,15 @@ export class DeliveryCore {
 
   /** Whether a queue is a member's now, where queues have owners: before it goes on to the next message of a batch. */
   owns({ clientId }: core.ClientContext, { group, topic, queueId }: core.OffsetQuery): boolean {
-    return this.working.membership(clientId, group)?.group.isOwnedBy(clientId, topic, queueId) ?? false
+    const working = this.working.membership(clientId, group)?.group
+    const cursor = working?.cursor(topic, queueId)
+    return cursor !== undefined && working?.owners.isOwnedBy(clientId, cursor) === true
   }
 
   /** The queues that are a member's, where queues have owners. */
   assignment({ clientId }: core.ClientContext, group: string): core.AssignmentView {
     const membership = this.working.membership(clientId, group)
-    return membership?.group.assignmentOf(membership.member) ?? { epoch: 0, queues: [] }
+    return membership?.group.owners.of(membership.member) ?? { epoch: 0, queues: [] }
   }
 
   /** What a client has to be told. One caller per client. */
@@ -218,18 +221,22 @@ export class DeliveryCore {
 
   // ------------------------------------------------------------------------------------------ by position
 
-  pull(_ctx: core.ClientContext, request: core.PullRequest, signal?: AbortSignal): Promise<core.PullResult> {
-    return this.#reads.pull(request, signal)
+  async pull(ctx: core.ClientContext, request: core.PullRequest, signal?: AbortSignal): Promise<core.PullResult> {
+    const result = await this.#reads.pull(request, signal)
+    return this.#isItsToRead(ctx, request, result.messages.at(-1)?.queueOffset) ? result : { ...result, ...STALE }
   }
 
   /** Survives a kill when this turn's microtasks have run. */
   commit(ctx: core.ClientContext, { group, queues }: core.CommitRequest): core.CommitResult {
     const working = this.working.shared(group)
     const statuses = queues.map(({ topic, queueId, queueOffset, isSought = false, epoch }) => {
-      if (epoch !== undefined && working?.isOwnedBy(ctx.clientId, topic, queueId, epoch) !== true) return 'stale'
+      const cursor = epoch === undefined ? undefined : working?.cursor(topic, queueId)
+      const isStale = cursor === undefined || working?.owners.isOwnedBy(ctx.clientId, cursor, epoch) !== true
+      if (epoch !== undefined && isStale) return 'stale'
       const entry = this.offsets.entries.obtain(group, topic, queueId, () => 0)
       if (isSought && queueOffset < entry.ranges.end) entry.reset(queueOffset)
       else entry.done(0, queueOffset)
+      if (cursor !== undefined) working?.owners.committed(cursor, queueOffset, isSought)
       return 'ok'
     })
     return { statuses }
@@ -374,6 +381,15 @@ export class DeliveryCore {
     for (const { clientId } of this.working.membersOf(group)) {
       this.clients.emit(clientId, { kind: 'reset-offset', group, queues })
     }
+  }
+
+  /** Where its group shares out the queues: whether it may have what was read, up to `lastOffset`; it has it from here on. */
+  #isItsToRead({ clientId }: core.ClientContext, request: core.PullRequest, lastOffset = -1): boolean {
+    const { group, topic, queueId, epoch } = request
+    if (group === undefined || epoch === undefined) return true
+    const working = this.working.membership(clientId, group)?.group
+    const cursor = working?.cursor(topic, queueId)
+    return cursor !== undefined && working?.owners.polled(clientId, cursor, epoch, lastOffset + 1) === true
   }
 
   #groupOf({ clientId }: core.ClientContext, group: string): ReturnType<WorkingGroups['shared']> {

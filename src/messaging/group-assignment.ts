@@ -25,6 +25,8 @@ export type GroupAssignmentOptions = AssignmentContext & {
 export class GroupAssignment<Q extends QueueAddress> {
   readonly #options: GroupAssignmentOptions
   #owners: ReadonlyMap<Q, Member> = new Map()
+  /** Queues that are to be another's, once their owner is done with them. */
+  #leaving: ReadonlySet<Q> = new Set()
   /** The assignment in which a queue got its present owner. */
   readonly #since = new Map<Q, number>()
   /** Queues without an owner, and members without a queue, as far as was said. */
@@ -50,23 +52,35 @@ export class GroupAssignment<Q extends QueueAddress> {
     return this.#since.get(queue) ?? 0
   }
 
-  /** Queues of a member. */
+  /** Queues of a member, without those that are leaving it. */
   queuesOf(member: Member): Q[] {
-    return [...this.#owners].filter(([, owner]) => owner === member).map(([queue]) => queue)
+    const all = [...this.#owners].filter(([queue, owner]) => owner === member && !this.#leaving.has(queue))
+    return all.map(([queue]) => queue)
   }
 
-  /** How many queues have no owner though there are members. */
-  get unassigned(): number {
-    return this.#unassigned.size
+  /** Whether its owner has it only to end what he has of it. */
+  isLeaving(queue: Q): boolean {
+    return this.#leaving.has(queue)
   }
 
-  /** Assigns anew. Answers which queues their owners have to give up. */
-  update(queues: readonly Q[], members: readonly Member[], isSomebodyJoining: boolean): readonly HandOver<Q>[] {
-    const { owners, problem } = assignQueues(queues, members, this.#options)
+  /** Assigns anew. Answers which queues their owners have to give up; `stays`: an owner has to end something of it first. */
+  update(
+    queues: readonly Q[],
+    members: readonly Member[],
+    isSomebodyJoining: boolean,
+    stays: (queue: Q, owner: Member) => boolean,
+  ): readonly HandOver<Q>[] {
+    const { owners: wanted, problem } = assignQueues(queues, members, this.#options)
+    const [before, leftBefore] = [this.#owners, this.#leaving]
+    const leaving = new Map([...before].filter(([queue, owner]) => wanted.get(queue) !== owner && stays(queue, owner)))
+    const owners = new Map([...wanted, ...leaving])
     const { group, events } = this.#options
     if (problem !== undefined) events.emit('error', { where: `the assignment of group ${group}`, error: problem })
-    const before = this.#owners
-    const isChanged = before.size !== owners.size || [...owners].some(([queue, member]) => before.get(queue) !== member)
+    this.#leaving = new Set(leaving.keys())
+    const isChanged =
+      before.size !== owners.size ||
+      [...owners].some(([queue, member]) => before.get(queue) !== member) ||
+      [...owners.keys()].some(queue => leftBefore.has(queue) !== leaving.has(queue))
     if (isChanged) this.#take(owners)
     // Queues come before the member they come for.
     if (!isSomebodyJoining) {
@@ -74,7 +88,7 @@ export class GroupAssignment<Q extends QueueAddress> {
       this.#warnOfIdle(queues, members)
     }
     if (!isChanged) return []
-    const moved = [...before].filter(([queue, member]) => owners.get(queue) !== member)
+    const moved = [...before].filter(([queue, member]) => wanted.get(queue) !== member && !leftBefore.has(queue))
     return moved.map(([queue, from]) => ({ queue, from, epoch: this.#epoch }))
   }
 

@@ -35,7 +35,7 @@ async function queueProgress(
   const { ackedAbove } = ranges
   const lagMessages = Math.max(0, maxQueueOffset - from - ackedAbove)
   const cursor = working?.cursor(topic, queueId)
-  const owner = cursor === undefined ? undefined : working?.ownerOf(cursor)?.clientId
+  const owner = cursor === undefined ? undefined : working?.owners.ownerOf(cursor)?.clientId
   const oldest = lagMessages === 0 ? undefined : await storeTimestampAt(store, topic, queueId, from)
   return {
     topic,

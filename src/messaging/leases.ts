@@ -8,6 +8,7 @@ import type { ReceiveRequest } from './core-types.ts'
 import type { Member } from './member.ts'
 import type { QueueCursor } from './queue-cursor.ts'
 import { formatReceipt, REVIVE_QUEUE_ORDERED } from './receipt-handle.ts'
+import type { TopicForm } from './retry-topics.ts'
 
 /** One hand-out. */
 export type Lease = {
@@ -145,7 +146,7 @@ export class Leases {
   }
 
   /** The receipt of a lease's first message. */
-  receipt(lease: Lease, isRetry: boolean): string {
+  receipt(lease: Lease, topicType: TopicForm): string {
     const { cursor, popTimeMs, invisibleMs, queueOffsets, member } = lease
     const startOffset = queueOffsets[0] as number
     const isOrdered = member.registration.order !== 'none'
@@ -158,7 +159,7 @@ export class Leases {
       popTimeMs,
       invisibleMs: shown,
       reviveQueueId,
-      isRetry,
+      topicType,
       brokerName,
       queueId,
       queueOffset: startOffset,

@@ -4,7 +4,7 @@
  */
 import { PROPERTY_REAL_TOPIC } from '../codec/properties.ts'
 import type { MessageStore, StoredMessage } from '../store/message-store.ts'
-import { retryTopicOf } from './retry-copy.ts'
+import { retryTopicOf } from './retry-topics.ts'
 import { SCHEDULE_TOPIC, TIMER_TOPIC } from './topics.ts'
 
 /** Where delayed messages wait. */

@@ -51,9 +51,13 @@ export class PullConsumer {
   readonly #settings: PullSettings
   readonly #ctx: ClientContext
   readonly #assigned = new Map<string, Assigned>()
+  /** Queues that go to another, with what was polled of them: it can still be committed, while its group waits for that. */
+  readonly #leaving = new Map<string, Assigned>()
   readonly #stop = new AbortController()
   /** Polls that wait: they look again when something has changed. */
   readonly #waits = new Set<AbortController>()
+  /** Counts what it was told. */
+  #news = 0
   #group: string
   /** What it wants of each topic it subscribes to; undefined where it names its queues itself. */
   #filters: ReadonlyMap<string, Filter> | undefined
@@ -106,6 +110,7 @@ export class PullConsumer {
     }
     this.#parts.core.leave(this.#ctx, this.#group)
     this.#assigned.clear()
+    this.#leaving.clear()
     this.#filters = undefined
     try {
       this.#group = await this.#join(settings)
@@ -196,10 +201,11 @@ export class PullConsumer {
     this.#checkOpen()
     const { alarms } = this.#parts
     const deadlineMs = alarms.nowMs() + timeout
-    for (const queue of this.#assigned.values()) queue.handled = queue.polled
+    this.#askedForMore()
     try {
       for (;;) {
         if (this.#isFenced) throw this.#fenced()
+        const news = this.#news
         this.#takeShare()
         const messages = await this.#read(maxMessageNum)
         const waitMs = deadlineMs - alarms.nowMs()
@@ -207,7 +213,7 @@ export class PullConsumer {
           for (const queue of this.#assigned.values()) queue.polled = queue.position
           return messages
         }
-        if (!(await this.#wait(waitMs, signal))) return []
+        if (news === this.#news && !(await this.#wait(waitMs, signal))) return []
       }
     } catch (error) {
       // Closing while somebody waits is no failure of his.
@@ -217,8 +223,8 @@ export class PullConsumer {
   }
 
   /**
-   * Everything that was polled is done; it survives the process when this resolves. Of a queue that has become another
-   * consumer's meanwhile nothing is committed: it comes again there.
+   * Everything that was polled is done; it survives the process when this resolves. A queue that goes to another consumer waits for
+   * this, up to `drainTimeout`; of one that has gone nothing is committed: it comes again there.
    */
   async commit(): Promise<void> {
     this.#commit('polled')
@@ -270,6 +276,7 @@ export class PullConsumer {
         if (queue !== undefined) goTo(queue, queueOffset)
       }
     }
+    this.#news++
     for (const wait of this.#waits) wait.abort()
   }
 
@@ -279,14 +286,17 @@ export class PullConsumer {
     const { epoch, queues } = this.#parts.core.assignment(this.#ctx, this.#group)
     if (epoch === this.#epoch) return
     this.#epoch = epoch
-    const kept = new Map([...this.#assigned])
+    const kept = new Map([...this.#leaving, ...this.#assigned])
     this.#assigned.clear()
     for (const queue of queues) {
       const { topic, queueId } = queue
       if (isGroupTopic(topic)) continue
       const known = kept.get(keyOf(queue))
       this.#assigned.set(keyOf(queue), known?.epoch === queue.epoch ? known : assigned(topic, queueId, queue.epoch))
+      kept.delete(keyOf(queue))
     }
+    this.#leaving.clear()
+    for (const [key, queue] of kept) this.#leaving.set(key, queue)
   }
 
   /** Waits for a message or another assignment; false when the time is over. */
@@ -311,7 +321,7 @@ export class PullConsumer {
 
   #commit(what: 'polled' | 'handled'): void {
     const queues: (QueueAddress & { queueOffset: number; isSought: boolean; epoch?: number })[] = []
-    for (const queue of this.#assigned.values()) {
+    for (const queue of [...this.#assigned.values(), ...this.#leaving.values()]) {
       const { topic, queueId, isSought, epoch } = queue
       const queueOffset = queue[what]
       if (queueOffset === undefined) continue
@@ -319,6 +329,15 @@ export class PullConsumer {
       queue.isSought = false
     }
     this.#parts.core.commit(this.#ctx, { group: this.group, queues })
+    for (const [key, queue] of this.#leaving) if (queue[what] === queue.polled) this.#leaving.delete(key)
+  }
+
+  /** The caller is done with what earlier polls gave him. */
+  #askedForMore(): void {
+    this.#takeShare()
+    for (const queue of [...this.#assigned.values(), ...this.#leaving.values()]) queue.handled = queue.polled
+    // Somebody waits for these.
+    if (this.#leaving.size > 0 && autoCommitMsOf(this.#settings) !== undefined) this.#commit('handled')
   }
 
   async #read(maxMessageNum: number): Promise<MessageView[]> {
@@ -338,10 +357,11 @@ export class PullConsumer {
     const queueOffset = await this.#positionOf(queue)
     const filter = this.#filters?.get(topic)
     const request = { topic, queueId, queueOffset, maxMessages, waitMs: 0, group: this.group }
-    const asked = filter === undefined ? request : { ...request, filter }
+    const owned = queue.epoch === undefined ? request : { ...request, epoch: queue.epoch }
+    const asked = filter === undefined ? owned : { ...owned, filter }
     const { status, messages, nextQueueOffset } = await this.#parts.core.pull(this.#ctx, asked)
     // A seek while this was read holds.
-    if (queue.position !== queueOffset || this.#assigned.get(keyOf(queue)) !== queue) return []
+    if (status === 'stale' || queue.position !== queueOffset || this.#assigned.get(keyOf(queue)) !== queue) return []
     if (status === 'offset-too-small') {
       const { group } = this
       const lost = nextQueueOffset - queueOffset

@@ -14,6 +14,7 @@ import type { HandlerEnd } from './handler-result.ts'
 import { endOf, endsOf, isThenable, RETRY } from './handler-result.ts'
 import { MessageView, receivedRecord } from './message-view.ts'
 import { TIMEOUT_RETRY_MS } from './retry-copy.ts'
+import { topicOfPopRetries } from './retry-topics.ts'
 import type { HandledBatch, HandledMessage } from './running-handler.ts'
 import { handlerTimeout, RunningHandler, RunningHandlers } from './running-handler.ts'
 import { Uncommitted } from './uncommitted.ts'
@@ -125,7 +126,11 @@ export class PushConsumer {
   #runAll(batches: readonly ReceivedBatch[] | undefined): boolean {
     if (batches === undefined) return false
     const startedMs = this.#parts.alarms.nowMs()
-    if (this.#takesSeveral) this.#runWith(batches.flatMap(handledMessages), startedMs)
+    if (this.#takesSeveral)
+      this.#runWith(
+        batches.flatMap(batch => handledMessages(this.group, batch)),
+        startedMs,
+      )
     else for (const received of batches) this.#runEach(received, startedMs)
     return true
   }
@@ -140,7 +145,7 @@ export class PushConsumer {
   }
 
   async #inOrder(received: ReceivedBatch): Promise<void> {
-    const messages = handledMessages(received)
+    const messages = handledMessages(this.group, received)
     const beganMs = this.#parts.alarms.nowMs()
     for (let at = 0; at < messages.length; ) {
       const startedMs = this.#parts.alarms.nowMs()
@@ -184,8 +189,9 @@ export class PushConsumer {
   /** A handler for each message. */
   #runEach(received: ReceivedBatch, startedMs: number): void {
     const batch = handledBatch(received)
+    const topic = topicOfPopRetries(this.group, received.queueTopic)
     for (const raw of received.messages) {
-      this.#run(new RunningHandler(batch, raw.queueOffset, viewOfReceived(raw), startedMs))
+      this.#run(new RunningHandler(batch, raw.queueOffset, viewOfReceived(raw, topic), startedMs))
     }
   }
 
@@ -383,11 +389,12 @@ function handledBatch({ queueTopic, queueId, receipt }: ReceivedBatch): HandledB
   return { queueTopic, queueId, receipt, acked: [] }
 }
 
-function viewOfReceived(raw: ReceivedMessage): MessageView {
-  return new MessageView(receivedRecord(raw), raw.deliveryAttempt)
+function viewOfReceived(raw: ReceivedMessage, topic: string | undefined): MessageView {
+  return new MessageView(receivedRecord(raw), raw.deliveryAttempt, topic)
 }
 
-function handledMessages(received: ReceivedBatch): HandledMessage[] {
+function handledMessages(group: string, received: ReceivedBatch): HandledMessage[] {
   const batch = handledBatch(received)
-  return received.messages.map(raw => ({ batch, queueOffset: raw.queueOffset, message: viewOfReceived(raw) }))
+  const topic = topicOfPopRetries(group, received.queueTopic)
+  return received.messages.map(raw => ({ batch, queueOffset: raw.queueOffset, message: viewOfReceived(raw, topic) }))
 }

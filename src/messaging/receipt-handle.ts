@@ -3,10 +3,11 @@
  *
  *   startOffset popTimeMs invisibleMs reviveQueueId topicType brokerName queueId queueOffset [more]
  *
- * `topicType` is 0 for an ordinary topic, 1 for the group's retry topic. Fields beyond the eighth are tolerated: RocketMQ's
+ * `topicType` is 0 for an ordinary topic, 1 for the group's retry topic, 2 and 3 for those of a broker's pop consumers. Fields beyond the eighth are tolerated: RocketMQ's
  * proxy adds some.   RocketMQ: ExtraInfoUtil, PopMessageRequestHeader.
  */
 import { PocketMQError } from '../base/errors.ts'
+import type { TopicForm } from './retry-topics.ts'
 
 /** `reviveQueueId` of messages handed out in order: RocketMQ keeps no checkpoint for them. */
 export const REVIVE_QUEUE_ORDERED = 999
@@ -24,7 +25,7 @@ export type Receipt = {
   readonly popTimeMs: number
   readonly invisibleMs: number
   readonly reviveQueueId: number
-  readonly isRetry: boolean
+  readonly topicType: TopicForm
   readonly brokerName: string
   readonly queueId: number
   readonly queueOffset: number
@@ -43,6 +44,8 @@ export function receiptOf(batchReceipt: string, queueOffset: number): string {
 /** Fields before the broker's name, and after it, that are numbers. */
 const NUMBERS_BEFORE_NAME = 5
 const FIELDS = 8
+/** Where the topic's type is among the numbers. */
+const TOPIC_TYPE = 4
 
 /** @throws INVALID_RECEIPT_HANDLE for anything that is none */
 export function parseReceipt(handle: string): Receipt {
@@ -59,25 +62,25 @@ export function parseReceipt(handle: string): Receipt {
     if (space < 0 && field < FIELDS - 1) throw invalid(handle)
     at = end + 1
   }
-  if (brokerName === '' || numbers.includes(-1)) throw invalid(handle)
+  if (brokerName === '' || numbers.includes(-1) || !isForm(numbers[TOPIC_TYPE])) throw invalid(handle)
   const [startOffset, popTimeMs, invisibleMs, reviveQueueId, topicType, queueId, queueOffset] = numbers as Numbers
   return {
     startOffset,
     popTimeMs,
     invisibleMs,
     reviveQueueId,
-    isRetry: topicType !== 0,
+    topicType,
     brokerName,
     queueId,
     queueOffset,
   }
 }
 
-type Numbers = [number, number, number, number, number, number, number]
+type Numbers = [number, number, number, number, TopicForm, number, number]
 
 function receiptStem(receipt: Receipt): string {
-  const { startOffset, popTimeMs, invisibleMs, reviveQueueId, isRetry, brokerName, queueId } = receipt
-  return `${startOffset} ${popTimeMs} ${invisibleMs} ${reviveQueueId} ${isRetry ? 1 : 0} ${brokerName} ${queueId}`
+  const { startOffset, popTimeMs, invisibleMs, reviveQueueId, topicType, brokerName, queueId } = receipt
+  return `${startOffset} ${popTimeMs} ${invisibleMs} ${reviveQueueId} ${topicType} ${brokerName} ${queueId}`
 }
 
 /** Length of the first seven fields. */
@@ -88,6 +91,10 @@ function stemLength(handle: string): number {
     if (at < 0) throw invalid(handle)
   }
   return at
+}
+
+function isForm(topicType: number | undefined): topicType is TopicForm {
+  return topicType !== undefined && topicType <= 3
 }
 
 /** Decimal digits from `start` up to `end`; -1 where they are no safe whole number. */

@@ -21,7 +21,7 @@ import { DELAY_LEVELS_MS } from '../codec/tags-code.ts'
 import type { PutRecord, StoredMessage } from '../store/message-store.ts'
 import type { RetryPolicy } from './core-types.ts'
 import { delayedByLevel, delayedUntil } from './delayed-record.ts'
-import { DEAD_LETTER_TOPIC_PREFIX, RETRY_TOPIC_PREFIX } from './limits.ts'
+import { deadLetterTopicOf, originTopicOf, retryTopicOf } from './retry-topics.ts'
 import type { Settlement } from './settlement.ts'
 import { formatSettles } from './settlement.ts'
 
@@ -40,21 +40,6 @@ const OF_THE_RECORD_ALONE: readonly string[] = [
   PROPERTY_REAL_QUEUE_ID,
 ]
 
-/** The topic of a group's retries. */
-export function retryTopicOf(group: string): string {
-  return RETRY_TOPIC_PREFIX + inTopic(group)
-}
-
-/** The topic of a group's dead letters. */
-export function deadLetterTopicOf(group: string): string {
-  return DEAD_LETTER_TOPIC_PREFIX + inTopic(group)
-}
-
-/** A group that was isolated has a `~` in its name (membership.ts), which no topic may have. */
-function inTopic(group: string): string {
-  return group.replace('~', '%')
-}
-
 /** How long a message waits after a failure, by the policy. `failures` counts from 1. */
 export function retryWaitMs(policy: RetryPolicy, failures: number): number {
   if (policy.kind === 'levels') return levelMs(FIRST_RETRY_LEVEL + failures - 1)
@@ -67,10 +52,9 @@ export function retryWaitMs(policy: RetryPolicy, failures: number): number {
  * A wait that is one of RocketMQ's levels goes through the schedule topic, another through the timer topic, none straight to the retry topic.
  */
 export function retryCopy(message: StoredMessage, settles: Settlement, waitMs: number, nowMs: number): PutRecord {
-  const originTopic = message.property(PROPERTY_RETRY_TOPIC) ?? message.topic
   const reconsumeTimes = message.reconsumeTimes + 1
   const record = copyOf(message, retryTopicOf(settles.group), {
-    [PROPERTY_RETRY_TOPIC]: originTopic,
+    [PROPERTY_RETRY_TOPIC]: originTopicOf(settles.group, message),
     [PROPERTY_ORIGIN_MESSAGE_ID]: message.property(PROPERTY_ORIGIN_MESSAGE_ID) ?? message.offsetMessageId,
     [PROPERTY_RECONSUME_TIME]: String(reconsumeTimes),
     [PROPERTY_WAIT]: 'false',
@@ -86,7 +70,7 @@ export function retryCopy(message: StoredMessage, settles: Settlement, waitMs: n
 /** The copy among the group's dead letters. */
 export function deadLetterCopy(message: StoredMessage, settles: Settlement): PutRecord {
   return copyOf(message, deadLetterTopicOf(settles.group), {
-    [PROPERTY_DLQ_ORIGIN_TOPIC]: message.property(PROPERTY_RETRY_TOPIC) ?? message.topic,
+    [PROPERTY_DLQ_ORIGIN_TOPIC]: originTopicOf(settles.group, message),
     [PROPERTY_DLQ_ORIGIN_MESSAGE_ID]: message.property(PROPERTY_ORIGIN_MESSAGE_ID) ?? message.offsetMessageId,
     [PROPERTY_WAIT]: 'false',
     [PROPERTY_PMQ_SETTLES]: formatSettles(settles),

@@ -3,11 +3,11 @@
  * unfinished until the dispatcher shows the copy; a crash before that delivers the message again, one after it never.
  */
 import { isErrorNamed, PocketMQError } from '../base/errors.ts'
-import { PROPERTY_RETRY_TOPIC } from '../codec/properties.ts'
 import type { MessageStore, PutRecord, StoredMessage } from '../store/message-store.ts'
 import type { RetryPolicy } from './core-types.ts'
 import type { Events } from './events.ts'
-import { deadLetterCopy, deadLetterTopicOf, retryCopy, retryTopicOf, retryWaitMs } from './retry-copy.ts'
+import { deadLetterCopy, retryCopy, retryWaitMs } from './retry-copy.ts'
+import { deadLetterTopicOf, originTopicOf, retryTopicOf } from './retry-topics.ts'
 import type { Settlement } from './settlement.ts'
 import { waitForRoom } from './wait-for-room.ts'
 
@@ -121,7 +121,7 @@ export class Settler {
   }
 
   #reportDeadLetter(message: StoredMessage, { group }: Settlement, attempts: number): void {
-    const topic = message.property(PROPERTY_RETRY_TOPIC) ?? message.topic
+    const topic = originTopicOf(group, message)
     const messageId = message.uniqueKey ?? message.offsetMessageId
     this.#options.events.emit('dead-letter', { group, topic, messageId, attempts })
   }

@@ -12,7 +12,7 @@ import type { ClientContext, Outcome, ReceivedBatch, ReceivedMessage, SettleStat
 import { MessageView, receivedRecord } from './message-view.ts'
 import { checkOptionNames } from './option-names.ts'
 import { parseReceipt, receiptOf } from './receipt-handle.ts'
-import { retryTopicOf } from './retry-copy.ts'
+import { queueTopicOf, topicOfPopRetries } from './retry-topics.ts'
 
 const INVISIBLE_MS = 60_000
 const INVISIBLE_MS_MIN = 1000
@@ -50,8 +50,8 @@ export class SimpleMessageView extends MessageView {
   readonly #consumer: SimpleConsumer
   #receiptHandle: string
 
-  constructor(consumer: SimpleConsumer, raw: ReceivedMessage, receiptHandle: string) {
-    super(receivedRecord(raw), raw.deliveryAttempt)
+  constructor(consumer: SimpleConsumer, raw: ReceivedMessage, receiptHandle: string, topic?: string) {
+    super(receivedRecord(raw), raw.deliveryAttempt, topic)
     this.#consumer = consumer
     this.#receiptHandle = receiptHandle
   }
@@ -213,11 +213,12 @@ export class SimpleConsumer {
   }
 
   #queueTopic(topic: string, receiptHandle: string): string {
-    return parseReceipt(receiptHandle).isRetry ? retryTopicOf(this.group) : topic
+    return queueTopicOf(this.group, topic, parseReceipt(receiptHandle).topicType)
   }
 
-  #views({ receipt, messages }: ReceivedBatch): SimpleMessageView[] {
-    return messages.map(raw => new SimpleMessageView(this, raw, receiptOf(receipt, raw.queueOffset)))
+  #views({ queueTopic, receipt, messages }: ReceivedBatch): SimpleMessageView[] {
+    const topic = topicOfPopRetries(this.group, queueTopic)
+    return messages.map(raw => new SimpleMessageView(this, raw, receiptOf(receipt, raw.queueOffset), topic))
   }
 
   #checkOpen(): void {

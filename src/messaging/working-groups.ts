@@ -13,7 +13,7 @@ import { instanceOffsetsName } from './offset-table.ts'
 import { firstOffset } from './purged.ts'
 import { QueueIds } from './queue-ids.ts'
 import type { QueueWatches } from './queue-watches.ts'
-import { retryTopicOf } from './retry-copy.ts'
+import { popRetryTopics, retryTopicOf } from './retry-topics.ts'
 import type { CompiledSubscription } from './subscription-expression.ts'
 import type { Topics } from './topics.ts'
 
@@ -218,9 +218,8 @@ export class WorkingGroups {
 
   /** RocketMQ has three forms of a group's retry topic; ours writes the first, and reads all. */
   #retryTopics(group: string, subscriptions: ReadonlyMap<string, CompiledSubscription>): string[] {
-    const plain = retryTopicOf(group)
-    const ofPop = [...subscriptions.keys()].flatMap(topic => [`${plain}_${topic}`, `${plain}+${topic}`])
-    return [plain, ...ofPop.filter(topic => this.#options.topics.get(topic) !== undefined)]
+    const ofPop = [...subscriptions.keys()].flatMap(topic => popRetryTopics(group, topic))
+    return [retryTopicOf(group), ...ofPop.filter(topic => this.#options.topics.get(topic) !== undefined)]
   }
 
   #unwatch(work: Work, topic: string): void {

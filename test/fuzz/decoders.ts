@@ -139,7 +139,7 @@ function bodyDecoders(): Record<string, Decoder> {
 }
 
 function textDecoders(): Record<string, Decoder> {
-  const receipt = { startOffset: 1, popTimeMs: 2, invisibleMs: 3, reviveQueueId: 4, isRetry: false }
+  const receipt = { startOffset: 1, popTimeMs: 2, invisibleMs: 3, reviveQueueId: 4, topicType: 1 } as const
   const handles = [formatReceipt({ ...receipt, brokerName: 'b', queueId: 5, queueOffset: 6 })]
   const recall = formatRecallHandle({ topic: 't', brokerName: 'b', deliverAtMs: 1_700_000_000_000, uniqueKey: 'u' })
   const record = JSON.parse(readFileSync('data/corpus/records.json', 'utf8')) as readonly { readonly record: string }[]

@@ -71,7 +71,7 @@ describe('leases', () => {
     const lease = leases.begin(member, cursor, { invisibleMs: 1000 }, false)
     leases.add(lease, 3, 1)
     leases.add(lease, 4, 1)
-    expect(leases.receipt(lease, true)).toBe(`3 ${clock.nowMs()} 1000 1 1 b 9 3`)
+    expect(leases.receipt(lease, 1)).toBe(`3 ${clock.nowMs()} 1000 1 1 b 9 3`)
     const ordered = open('queue')
     const endless = ordered.leases.begin(
       ordered.member,
@@ -80,7 +80,7 @@ describe('leases', () => {
       false,
     )
     ordered.leases.add(endless, 0, 1)
-    expect(ordered.leases.receipt(endless, false)).toBe(`0 ${clock.nowMs()} ${Number.MAX_SAFE_INTEGER} 999 0 b 9 0`)
+    expect(ordered.leases.receipt(endless, 0)).toBe(`0 ${clock.nowMs()} ${Number.MAX_SAFE_INTEGER} 999 0 b 9 0`)
   })
 
   test('start anew when they are told to', async () => {

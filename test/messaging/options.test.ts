@@ -107,13 +107,11 @@ describe('an option that means nothing for its consumer is refused', () => {
     await expect(mq.pushConsumer({ ...BILLING, messageListener, ...options })).rejects.toEqual(refused(option))
   })
 
-  test('onExhausted, assignment and drainTimeout of an unordered simple consumer, drainTimeout of a pull consumer', async () => {
+  test('onExhausted, assignment and drainTimeout of an unordered simple consumer', async () => {
     const { mq } = await openQueue()
     await expect(mq.simpleConsumer({ ...BILLING, onExhausted: 'block' })).rejects.toEqual(refused('onExhausted'))
     await expect(mq.simpleConsumer({ ...BILLING, assignment: 'circle' })).rejects.toEqual(refused('assignment'))
     await expect(mq.simpleConsumer({ ...BILLING, drainTimeout: 1 })).rejects.toEqual(refused('drainTimeout'))
-    const pull = { ...BILLING, drainTimeout: 1 } as never
-    await expect(mq.pullConsumer(pull)).rejects.toEqual(refused('drainTimeout'))
   })
 })
 

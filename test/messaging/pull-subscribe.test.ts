@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest'
+import type { PullConsumerOptions } from '../../src/messaging/consumer-options.ts'
 import type { PullConsumer } from '../../src/messaging/pull-consumer.ts'
+import type { Bench } from './consuming-bench.ts'
 import { openKit, settled } from './consuming-bench.ts'
 
 const invalid = expect.objectContaining({ code: 'POCKETMQ_INVALID_ARGUMENT' })
@@ -85,17 +87,6 @@ describe('a pull consumer that subscribes', () => {
     expect(await placesOf(await again.kit.consumers.pull(options))).toEqual(['0/2', '0/3', '0/4'])
   })
 
-  test("commits nothing of a queue that is another consumer's by now", async () => {
-    const { kit } = await openKit()
-    await kit.fill(4, i => ({ queueId: 2 * (i % 2) }))
-    const b = await kit.consumers.pull({ consumerGroup: 'billing', instanceName: 'b', subscriptions: { orders: '*' } })
-    expect(await placesOf(b)).toHaveLength(4)
-    const a = await kit.consumers.pull({ consumerGroup: 'billing', instanceName: 'a', subscriptions: { orders: '*' } })
-    await b.commit()
-    expect([0, 2].map(queueId => b.committed({ topic: 'orders', queueId }))).toEqual([0, 2])
-    expect(await placesOf(a)).toEqual(['0/0', '0/1'])
-  })
-
   test('does not assign, and one that assigns does not subscribe', async () => {
     const { kit } = await openKit()
     await kit.fill(1)
@@ -135,5 +126,101 @@ describe('a pull consumer that subscribes', () => {
     const waiting = pull.poll()
     await pull.close()
     expect(await waiting).toEqual([])
+  })
+})
+
+describe('a queue that goes to another pull consumer', () => {
+  const options = { consumerGroup: 'billing', subscriptions: { orders: '*' } }
+  const pair = async (
+    more: Partial<PullConsumerOptions> = {},
+  ): Promise<Bench & { a: PullConsumer; b: PullConsumer }> => {
+    const bench = await openKit()
+    await bench.kit.topics.create({ topic: 'orders', queues: 2 })
+    await bench.kit.fill(8, i => ({ queueId: i % 2 }))
+    const b = await bench.kit.consumers.pull({ ...options, ...more, instanceName: 'b' })
+    await b.poll({ timeout: 0, maxMessageNum: 4 })
+    const a = await bench.kit.consumers.pull({ ...options, ...more, instanceName: 'a' })
+    return { ...bench, a, b }
+  }
+
+  test('waits for what was polled of it to be committed, and goes on behind that', async () => {
+    const { a, b, kit, clock } = await pair()
+    expect([queueIds(a), queueIds(b)]).toEqual([[], [1]])
+    expect(await kit.core.progress({ clientId: 'test' }, 'billing')).toMatchObject({
+      queues: [{ owner: 'b@billing' }, {}],
+    })
+    const waiting = a.poll({ maxMessageNum: 100 })
+    await clock.advance(1000)
+    // It gets no more of the queue meanwhile.
+    expect(await placesOf(b)).toEqual(['1/0', '1/1', '1/2', '1/3'])
+    await b.commit()
+    expect(a.committed({ topic: 'orders', queueId: 0 })).toBe(4)
+    await kit.fill(1)
+    expect((await waiting).map(message => message.queueOffset)).toEqual([4])
+    expect([queueIds(a), queueIds(b)]).toEqual([[0], [1]])
+  })
+
+  test('is taken after drainTimeout, comes again there, and its late commit counts for nothing', async () => {
+    const { a, b, clock } = await pair({ drainTimeout: 5000 })
+    await clock.advance(4999)
+    expect(queueIds(a)).toEqual([])
+    const waiting = a.poll({ maxMessageNum: 100 })
+    await clock.advance(1)
+    expect((await waiting).map(message => message.queueOffset)).toEqual([0, 1, 2, 3])
+    await b.commit()
+    expect(a.committed({ topic: 'orders', queueId: 0 })).toBe(0)
+    await a.commit()
+    expect(a.committed({ topic: 'orders', queueId: 0 })).toBe(4)
+  })
+
+  test('goes at once where nothing of it is open: all is committed, sought, or its consumer closes', async () => {
+    const committing = await pair()
+    const c = await committing.kit.consumers.pull({ ...options, instanceName: 'c' })
+    await committing.b.commit()
+    await committing.a.close()
+    expect([queueIds(committing.b), queueIds(c)]).toEqual([[0], [1]])
+    const seeking = await openKit()
+    await seeking.kit.fill(4)
+    const sought = await seeking.kit.consumers.pull({ ...options, instanceName: 'b' })
+    await sought.poll({ timeout: 0 })
+    sought.seek({ topic: 'orders', queueId: 0 }, 1)
+    await sought.commit()
+    const next = await seeking.kit.consumers.pull({ ...options, instanceName: 'a' })
+    expect(await placesOf(next)).toEqual(['0/1', '0/2', '0/3'])
+    const closing = await pair()
+    await closing.b.close()
+    expect(await placesOf(closing.a)).toHaveLength(8)
+  })
+
+  test('is given up by the next poll with autoCommit, which says that what was polled is done', async () => {
+    const { a, b } = await pair({ autoCommit: true })
+    expect(queueIds(a)).toEqual([])
+    await b.poll({ timeout: 0 })
+    expect([queueIds(a), a.committed({ topic: 'orders', queueId: 0 })]).toEqual([[0], 4])
+  })
+
+  test('stays, in its place, with a consumer that gets it back before the time is over', async () => {
+    const { a, b, kit, clock } = await pair()
+    await placesOf(b)
+    await a.close()
+    await clock.advance(20_000)
+    expect(queueIds(b)).toEqual([0, 1])
+    await kit.fill(1)
+    expect(await placesOf(b)).toEqual(['0/4'])
+    // And what it has of it then is waited for as before.
+    const c = await kit.consumers.pull({ ...options, instanceName: 'a' })
+    await clock.advance(9_999)
+    expect(queueIds(c)).toEqual([])
+    await clock.advance(1)
+    expect(queueIds(c)).toEqual([0])
+  })
+
+  test('is free when its group is moved: what was polled before counts no longer', async () => {
+    const { a, b, kit } = await pair()
+    const to = { kind: 'offset', value: 2 } as const
+    await kit.core.resetOffset({ clientId: 'test' }, { group: 'billing', topic: 'orders', queueId: 0, to })
+    expect(queueIds(a)).toEqual([0])
+    await b.commit()
+    expect(await placesOf(a)).toEqual(['0/2', '0/3'])
   })
 })

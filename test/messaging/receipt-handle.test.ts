@@ -1,12 +1,13 @@
 import { describe, expect, test } from 'vitest'
+import type { Receipt } from '../../src/messaging/receipt-handle.ts'
 import { formatReceipt, parseReceipt, receiptOf } from '../../src/messaging/receipt-handle.ts'
 
-const receipt = {
+const receipt: Receipt = {
   startOffset: 7,
   popTimeMs: 1_795_241_750_667,
   invisibleMs: 60_000,
   reviveQueueId: 3,
-  isRetry: false,
+  topicType: 0,
   brokerName: 'pocketmq',
   queueId: 2,
   queueOffset: 9,
@@ -25,7 +26,7 @@ describe('receipt handles', () => {
   test("with further fields, as RocketMQ's proxy makes them, are read by position", () => {
     expect(parseReceipt('7 1795241750667 60000 3 2 broker-a 2 9 4711 x')).toEqual({
       ...receipt,
-      isRetry: true,
+      topicType: 2,
       brokerName: 'broker-a',
     })
   })
@@ -33,6 +34,7 @@ describe('receipt handles', () => {
   test.each([
     '',
     '1 2 3',
+    '7 1795241750667 60000 3 4 broker-a 2 9',
     '7 1795241750667 60000 3 0 pocketmq 2',
     '7 -1 60000 3 0 pocketmq 2 9',
     'a b c d e f g h',

@@ -71,12 +71,12 @@ const steps = fc.array(
 
 /** What all runs together did: a model that is never asked proves nothing. */
 type Tally = Record<
-  'runs' | 'messages' | 'deliveries' | 'again' | 'dead' | 'delayed' | 'shown' | 'polled' | 'stale',
+  'runs' | 'messages' | 'deliveries' | 'again' | 'dead' | 'delayed' | 'shown' | 'polled' | 'stale' | 'late',
   number
 >
 
 const NOTHING: Tally = {
-  ...{ runs: 0, messages: 0, deliveries: 0, again: 0, dead: 0, delayed: 0, shown: 0, polled: 0, stale: 0 },
+  ...{ runs: 0, messages: 0, deliveries: 0, again: 0, dead: 0, delayed: 0, shown: 0, polled: 0, stale: 0, late: 0 },
 }
 
 const JOINED: readonly Step[] = [
@@ -86,7 +86,9 @@ const JOINED: readonly Step[] = [
   { do: 'subscribe' },
 ]
 const SENT: readonly Step[] = [0, 1, 2].map(group => ({ do: 'send', group, count: 3 }))
-const BEGINNINGS = [[...JOINED, ...SENT], [...SENT, ...JOINED], SENT, []]
+/** Somebody has polled, and another one comes for some of the queues. */
+const SHARED: readonly Step[] = [{ do: 'poll', which: 0, count: 5 }, { do: 'subscribe' }]
+const BEGINNINGS = [[...JOINED, ...SENT, ...SHARED], [...SENT, ...JOINED], SENT, []]
 
 async function run(
   order: Order,
@@ -114,6 +116,7 @@ async function run(
   tally.shown += system.screens.deliveries
   tally.polled += system.replay.polled
   tally.stale += system.replay.stale
+  tally.late += system.replay.late
   for (const { deliveries, state, isDelayed } of model.sent) {
     tally.deliveries += deliveries
     tally.delayed += isDelayed ? 1 : 0

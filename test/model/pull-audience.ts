@@ -1,6 +1,7 @@
 /**
  * Pull consumers that share a topic's queues. Each goes through its queues without a gap or a step back, from where the group has
- * committed; what somebody commits of a queue that is another's by then counts for nothing.
+ * committed. A queue that goes to another waits for what was polled of it, up to the drain time; what somebody commits of a queue that
+ * is another's by then counts for nothing.
  */
 import { expect } from 'vitest'
 import type { PocketMQ } from '../../src/messaging/pocket-mq.ts'
@@ -9,20 +10,25 @@ import type { PullConsumer } from '../../src/messaging/pull-consumer.ts'
 const GROUP = 'replay'
 const MEMBERS_MAX = 3
 
-/** Where a member is in a queue, as its owner since `epoch`. */
-type Place = { readonly epoch: number; readonly next: number }
+const DRAIN_MS = 15_000
+
+/** Where a member is in a queue, as its owner since `epoch`; it loses the queue for good at `overMs`. */
+type Place = { readonly epoch: number; readonly next: number; isCommitted: boolean; overMs: number | undefined }
 type Member = { readonly consumer: PullConsumer; readonly places: Map<number, Place> }
 
 /** The members of one group. */
 export class PullAudience {
   polled = 0
   stale = 0
+  /** Commits of queues that were on their way to another. */
+  late = 0
   #members: Member[] = []
   #committed = new Map<number, number>()
 
   async join(mq: PocketMQ): Promise<void> {
     if (this.#members.length >= MEMBERS_MAX) return
-    const consumer = await mq.pullConsumer({ consumerGroup: GROUP, subscriptions: { orders: '*' } })
+    const subscriptions = { orders: '*' }
+    const consumer = await mq.pullConsumer({ consumerGroup: GROUP, subscriptions, drainTimeout: DRAIN_MS })
     this.#members.push({ consumer, places: new Map() })
   }
 
@@ -42,7 +48,8 @@ export class PullAudience {
       const place = member.places.get(queueId)
       const expected = place?.epoch === epoch ? place?.next : (this.#committed.get(queueId) ?? 0)
       expect(queueOffset, `${body} is the next one of queue ${queueId}`).toBe(expected)
-      member.places.set(queueId, { epoch: epoch as number, next: queueOffset + 1 })
+      const here: Place = { epoch: epoch as number, next: queueOffset + 1, isCommitted: false, overMs: undefined }
+      member.places.set(queueId, here)
     }
     this.polled += messages.length
     return messages.length
@@ -52,9 +59,14 @@ export class PullAudience {
     const member = this.#members[which % Math.max(1, this.#members.length)]
     if (member === undefined) return
     const epochs = owned(mq, member)
-    for (const [queueId, { epoch, next }] of member.places) {
-      if (epochs.get(queueId) === epoch) this.#committed.set(queueId, Math.max(next, this.#committed.get(queueId) ?? 0))
+    for (const [queueId, place] of member.places) {
+      const isOwned = epochs.get(queueId) === place.epoch
+      const isLate = !isOwned && place.overMs !== undefined && mq.store.clock.nowMs() < place.overMs
+      if (isOwned || isLate) this.#committed.set(queueId, Math.max(place.next, this.#committed.get(queueId) ?? 0))
       else this.stale++
+      if (isLate) this.late++
+      place.isCommitted = true
+      if (!isOwned) member.places.delete(queueId)
     }
     await member.consumer.commit()
     this.check(mq)
@@ -78,6 +90,20 @@ export class PullAudience {
     }
     const all = this.#members.flatMap(member => [...owned(mq, member).keys()])
     expect(new Set(all).size, 'each queue has one owner').toBe(all.length)
+    for (const member of this.#members) this.#noteLosses(mq, member, all)
+  }
+
+  /** Who has nothing of a queue loses it at once; else it is nobody's until he has committed or his time is over. */
+  #noteLosses(mq: PocketMQ, member: Member, all: readonly number[]): void {
+    const epochs = owned(mq, member)
+    const nowMs = mq.store.clock.nowMs()
+    for (const [queueId, place] of member.places) {
+      if (epochs.get(queueId) === place.epoch) place.overMs = undefined
+      else if (place.isCommitted) member.places.delete(queueId)
+      else place.overMs ??= nowMs + DRAIN_MS
+      const isWaitedFor = place.overMs !== undefined && nowMs < place.overMs
+      if (isWaitedFor) expect(all, `queue ${queueId} waits for what was polled of it`).not.toContain(queueId)
+    }
   }
 
   /** Somebody reads everything that is left. */
