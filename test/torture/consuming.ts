@@ -20,8 +20,6 @@ export class Consuming {
   #isClosed = false
   /** Messages ended, over all groups. */
   endedCount = 0
-  /** When something came last. */
-  lastMs = Date.now()
 
   constructor(parts: ChildParts) {
     this.#parts = parts
@@ -129,7 +127,6 @@ export class Consuming {
   #hear(group: string, { body }: MessageView): string {
     const id = idOf(body)
     const nowMs = Date.now()
-    this.lastMs = nowMs
     this.#parts.say(`< ${group} ${id}`)
     const dueMs = dueMsOf(body)
     if (dueMs > nowMs) this.#parts.say(`x ${id} comes ${dueMs - nowMs} ms early`)

@@ -10,8 +10,6 @@ import { SETTINGS, TOPIC_OF } from './lines.ts'
 import { idOf, Producing } from './producing.ts'
 
 const DRAIN_MS_MAX = 90_000
-/** Nothing has come for so long: what nobody waits for has come too. */
-const QUIET_MS = 400
 const USERS_TOPIC = new RegExp(`^(${Object.values(TOPIC_OF).join('|')}|%DLQ%.*)$`)
 
 const orders = JSON.parse(process.argv[2] ?? '{}') as Orders
@@ -68,11 +66,16 @@ async function drained(mq: PocketMQ, consuming: Consuming): Promise<void> {
     const missing = Object.entries(wanted).flatMap(([group, ids]) =>
       ids.filter(id => !consuming.hasGot(group, id)).map(id => `${group} never gets ${id}`),
     )
-    const isQuiet = Date.now() - consuming.lastMs > QUIET_MS
+    // What nobody waits for has to come too: delayed messages, retries, and what checkers commit.
+    const { delayed, undecidedTransactions } = await mq.admin.stats()
+    await mq.store.dispatched(mq.store.watermarks.appended)
     const lags = await Promise.all(['push', 'simple', 'fifo'].map(group => mq.admin.groupProgress(group)))
     const lag = lags.reduce((sum, one) => sum + one.lagMessages, 0)
-    if (isQuiet && missing.length === 0 && lag === 0) return
-    if (Date.now() > untilMs) return say(`x after ${DRAIN_MS_MAX} ms: ${missing.slice(0, 5).join(', ')}; lag ${lag}`)
+    if (missing.length === 0 && delayed === 0 && undecidedTransactions === 0 && lag === 0) return
+    if (Date.now() > untilMs) {
+      const left = `lag ${lag}, ${delayed} delayed, ${undecidedTransactions} undecided`
+      return say(`x after ${DRAIN_MS_MAX} ms: ${missing.slice(0, 5).join(', ')}; ${left}`)
+    }
     await mq.store.clock.sleep(50)
   }
 }
