@@ -13,8 +13,13 @@ import { closedFile } from './io-error.ts'
 
 /** Zeros are kept this far ahead of the tail: what a busy turn appends before the thread pool's answer is heard. */
 const AHEAD_BYTES = 16 * 1024 * 1024
-/** Zeros written by one call. */
-const CHUNK_BYTES = 4 * 1024 * 1024
+/**
+ * Zeros written by one call, as many as a flush usually covers. The page cache takes what one call writes in pieces as large as
+ * it can, up to 2 MiB, and a byte that a mapping changes makes the whole piece dirty: after 4 MiB of zeros each flush of one
+ * small record wrote 1.7 MB.
+ */
+const CHUNK_BYTES_MIN = 16 * 1024
+const CHUNK_BYTES_MAX = 4 * 1024 * 1024
 const NOTHING = Buffer.alloc(0)
 
 /** Written from by every segment, never to. Made at first use. */
@@ -35,6 +40,9 @@ export class MappedSegment implements MappedFile {
   #askAt = Number.POSITIVE_INFINITY
   /** Zeros on their way; answers what they met, and does not reject: mostly nobody is waiting. */
   #zeroing: Promise<unknown> | undefined
+  /** Where the last flush found the tail, and what a flush lately covered. */
+  #flushedAt: number
+  #flushBytes = 0
   #flushFailure: unknown
   #isClosed = false
 
@@ -53,6 +61,7 @@ export class MappedSegment implements MappedFile {
     this.#openedAt = position
     this.#appended = position
     this.#zerosEnd = position
+    this.#flushedAt = position
   }
 
   get appended(): number {
@@ -74,7 +83,7 @@ export class MappedSegment implements MappedFile {
   reserve(bytes: number): number {
     if (this.#appended + bytes <= this.#zerosEnd) return this.#appended
     assert(bytes <= this.lengthBytes - this.#appended, 'room is reserved inside a segment')
-    this.#ask()
+    this.#ask(bytes)
     return -1
   }
 
@@ -96,7 +105,7 @@ export class MappedSegment implements MappedFile {
     assert(end <= this.lengthBytes, 'room is asked for inside a segment')
     while (this.#zerosEnd < end) {
       if (this.#isClosed) throw closedFile(this.path)
-      this.#ask()
+      this.#ask(bytes)
       const failure = await this.#zeroing
       if (failure !== undefined && this.#zerosEnd < end) throw failure
     }
@@ -111,6 +120,9 @@ export class MappedSegment implements MappedFile {
   async flush(): Promise<void> {
     // The kernel reports a lost write once and calls the page clean after that: a second flush would lie.
     if (this.#flushFailure !== undefined) throw this.#flushFailure
+    // Half of what it was at the least: a flush right behind another one says little.
+    this.#flushBytes = Math.max(this.#appended - this.#flushedAt, this.#flushBytes / 2)
+    this.#flushedAt = this.#appended
     try {
       // Linux keeps what a mapping has dirtied among the file's dirty pages; msync would stop the event loop instead.
       await this.#file.flush()
@@ -134,15 +146,16 @@ export class MappedSegment implements MappedFile {
     await this.#file.close()
   }
 
-  /** Sees to it that zeros are on their way, unless there are zeros to the end. */
-  #ask(): void {
+  /** Sees to it that zeros are on their way, unless there are zeros to the end; `room` is what somebody waits for. */
+  #ask(room = CHUNK_BYTES_MIN): void {
     this.#askAt = Number.POSITIVE_INFINITY
-    if (this.#zerosEnd < this.lengthBytes && !this.#isClosed) this.#zeroing ??= this.#writeZeros()
+    if (this.#zerosEnd >= this.lengthBytes || this.#isClosed) return
+    this.#zeroing ??= this.#writeZeros(Math.max(CHUNK_BYTES_MIN, room, Math.floor(this.#flushBytes)))
   }
 
-  async #writeZeros(): Promise<unknown> {
-    zeros ??= Buffer.alloc(CHUNK_BYTES)
-    const bytes = Math.min(CHUNK_BYTES, this.lengthBytes - this.#zerosEnd)
+  async #writeZeros(wanted: number): Promise<unknown> {
+    zeros ??= Buffer.alloc(CHUNK_BYTES_MAX)
+    const bytes = Math.min(wanted, CHUNK_BYTES_MAX, this.lengthBytes - this.#zerosEnd)
     let failure: unknown
     try {
       await this.#file.write(zeros.subarray(0, bytes), this.#zerosEnd)

@@ -12,11 +12,14 @@ const open = async (lengthBytes = 64 * MIB, position = 0) => {
   await disk.ensureFolder('/log', 0o700)
   const file: StoreFile = await disk.open(PATH, 'create', 0o600)
   await file.setLength(lengthBytes)
-  const segment = new MappedSegment(file, Buffer.alloc(lengthBytes), { lengthBytes, position })
+  /** Bytes of each write of zeros. */
   const zeroed: number[] = []
-  disk.watch(({ operation }) => {
-    if (operation === 'write') zeroed.push(2 ** 40 - disk.freeBytes)
-  })
+  const write = file.write.bind(file)
+  file.write = async (bytes, at) => {
+    zeroed.push(bytes.length)
+    return await write(bytes, at)
+  }
+  const segment = new MappedSegment(file, Buffer.alloc(lengthBytes), { lengthBytes, position })
   return { disk, segment, zeroed }
 }
 
@@ -53,9 +56,30 @@ describe('a mapped segment', () => {
       segment.reserve(bytes)
       segment.append(bytes)
     }
+    const { length } = zeroed
     await segment.prepared(0)
+    await segment.firstZeros()
     expect((await disk.stat(PATH))?.sizeBytes).toBe(5 * MIB + 100)
-    expect(zeroed.length).toBe(2)
+    expect(zeroed.length).toBe(length)
+  })
+
+  it('writes few zeros at a time where a flush covers little, and many where it covers much', async () => {
+    const { segment, zeroed } = await open(256 * MIB)
+    const use = async (bytes: number, flushes: number) => {
+      for (let i = 0; i < flushes; i++) {
+        await segment.prepared(bytes)
+        segment.reserve(bytes)
+        segment.append(bytes)
+        await segment.flush()
+      }
+    }
+    await use(1000, 100)
+    expect(new Set(zeroed)).toEqual(new Set([16 * 1024]))
+    await use(8 * MIB, 3)
+    expect(zeroed.at(-1)).toBe(4 * MIB)
+    zeroed.length = 0
+    await use(1000, 20_000)
+    expect(zeroed.at(-1)).toBe(16 * 1024)
   })
 
   it('on a full device says DISK_FULL to who needs room, takes what fits, and goes on when there is room', async () => {
