@@ -145,7 +145,7 @@ export class Admin {
     await this.#engine.delivery.deleteGroup(group)
   }
 
-  /** Moves a group, with live members or without. @throws INVALID_ARGUMENT, TOPIC_NOT_FOUND */
+  /** Moves a group, with live members or without. @throws INVALID_ARGUMENT, TOPIC_NOT_FOUND, GROUP_NOT_FOUND */
   async resetOffset(request: {
     readonly group: string
     readonly topic: string
@@ -153,11 +153,13 @@ export class Admin {
     readonly to: OffsetTarget
   }): Promise<ResetOffsetResult> {
     checkOptionNames('resetOffset', request, ['group', 'topic', 'queueId', 'to'])
-    const { group, topic, queueId, to } = request
-    checkAnyGroupName(group)
+    const { group, topic, queueId } = request
+    const to = targetOf(request.to)
+    // A group to come begins where its `startFrom` says; a place noted for a misspelt name would move nobody.
+    this.#group(group)
     this.#topic(topic)
     const queue = queueId === undefined ? {} : { queueId }
-    return await this.#reset({ group, topic, ...queue, to: targetOf(to) })
+    return await this.#reset({ group, topic, ...queue, to })
   }
 
   /**

@@ -15,6 +15,8 @@ export type ProducerOptions = {
   readonly onBackpressure?: 'throw' | 'drop'
   readonly waitingBytesMax?: number
   readonly maxAttempts?: number
+  /** Milliseconds a send waits for room; then it rejects with TIMEOUT, and nothing was stored. Default: until there is room. */
+  readonly requestTimeout?: number
   readonly retryDelayMs?: number
   readonly compression?: 'none' | 'zlib' | 'lz4' | 'zstd'
   readonly compressionLevel?: number

@@ -105,6 +105,8 @@ export class Producer {
       bytesMax: parts.settings.waitingBytesMax,
       maxAttempts: parts.settings.maxAttempts,
       retryDelayMs: parts.settings.retryDelayMs,
+      timeoutMs: parts.settings.requestTimeout,
+      alarms: parts.alarms,
       admitted: (bytes, signal) => parts.core.admitted(bytes, signal),
     })
     const { linger } = parts.settings
@@ -124,7 +126,8 @@ export class Producer {
   /**
    * Stores one message. Resolves when it is as safe as its durability says: in the page cache for memory and interval, on
    * the device for disk. Waits while the store has no room.
-   * @throws INVALID_ARGUMENT, MESSAGE_TOO_LARGE, TOPIC_NOT_FOUND, TOPIC_TYPE_MISMATCH, ABORTED_AFTER_APPEND, AbortError, DISK_FULL, STORE_FAILED
+   * @throws INVALID_ARGUMENT, MESSAGE_TOO_LARGE, TOPIC_NOT_FOUND, TOPIC_TYPE_MISMATCH, ABORTED_AFTER_APPEND, AbortError, DISK_FULL, STORE_FAILED,
+   * TIMEOUT with `requestTimeout`
    */
   send(message: Message, options?: SendOptions | Transaction, more?: SendOptions): Promise<SendReceipt> {
     if (options instanceof Transaction) return this.#sendHalf(message, options, more ?? NO_OPTIONS)

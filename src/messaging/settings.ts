@@ -1,6 +1,6 @@
 /** Messaging's settings: name, unit, default, bounds. Those of consumers are in `consumer-settings.ts`. */
 import type { Setting, Settings } from '../base/settings-table.ts'
-import { custom, flag, oneOf, resolveSettings, wholeNumber } from '../base/settings-table.ts'
+import { custom, flag, oneOf, optionalWholeNumber, resolveSettings, wholeNumber } from '../base/settings-table.ts'
 import type { Durability } from '../store/message-store.ts'
 import type { Message } from './outgoing-message.ts'
 import type { QueueChoice } from './queue-choice.ts'
@@ -83,6 +83,7 @@ type ProducerTable = {
   readonly waitingBytesMax: Setting<number>
   readonly maxAttempts: Setting<number>
   readonly retryDelayMs: Setting<number>
+  readonly requestTimeout: Setting<number | undefined>
   readonly compression: Setting<'none' | 'zlib' | 'lz4' | 'zstd'>
   readonly compressionLevel: Setting<number>
   readonly compressionBytesMin: Setting<number>
@@ -118,6 +119,7 @@ export const PRODUCER_SETTINGS: ProducerTable = {
   ),
   maxAttempts: wholeNumber('attempts at a message while the device is full, the first included', 3, 1, 1000),
   retryDelayMs: wholeNumber('milliseconds between two such attempts', 500, 0, HOUR_MS),
+  requestTimeout: optionalWholeNumber('milliseconds a send waits for room, then rejects with TIMEOUT', 1, HOUR_MS),
   compression: oneOf('how bodies are compressed', 'none', ['none', 'zlib', 'lz4', 'zstd']),
   compressionLevel: wholeNumber('compression level', 5, 0, 22),
   compressionBytesMin: wholeNumber('bytes from which a body is compressed', 4096, 1, 4 * 1024 * 1024),

@@ -1,9 +1,10 @@
 /**
  * Sends that the store has no room for yet, in the order they were called: order per message group is the order of the calls.
- * Bounded in bytes; each waits until it is appended, its signal aborts, or it cannot succeed.
+ * Bounded in bytes; each waits until it is appended, its time is over, its signal aborts, or it cannot succeed.
  */
 import type { Clock } from '../base/clock.ts'
 import { abortError, asError, isErrorNamed, PocketMQError } from '../base/errors.ts'
+import type { Alarm, Alarms } from './alarms.ts'
 
 /** One send that waits. */
 type Waiting<T> = {
@@ -13,6 +14,7 @@ type Waiting<T> = {
   readonly resolve: (value: T) => void
   readonly reject: (error: Error) => void
   readonly onAbort: () => void
+  deadline: Alarm | undefined
   attempts: number
   isGone: boolean
 }
@@ -24,6 +26,10 @@ export type WaitingSendsOptions = {
   /** Attempts while the device is full. */
   readonly maxAttempts: number
   readonly retryDelayMs: number
+  /** How long each waits; undefined: until there is room. */
+  readonly timeoutMs: number | undefined
+  /** By the monotonic clock. */
+  readonly alarms: Alarms
   readonly admitted: (bytes: number, signal?: AbortSignal) => Promise<void>
 }
 
@@ -55,7 +61,7 @@ export class WaitingSends {
     return isErrorNamed(error, 'BACKPRESSURE') || isErrorNamed(error, 'DISK_FULL')
   }
 
-  /** Resolves with what `append` answered. @throws BACKPRESSURE where too much waits already, AbortError */
+  /** Resolves with what `append` answered. @throws BACKPRESSURE where too much waits already, TIMEOUT, AbortError */
   add<T>(bytes: number, append: () => T, signal?: AbortSignal): Promise<T> {
     if (this.#bytes + bytes > this.#options.bytesMax)
       return Promise.reject(tooMuchWaits(this.#options.bytesMax, this.#bytes))
@@ -67,8 +73,14 @@ export class WaitingSends {
         resolve,
         reject,
         onAbort: () => this.#giveUp(waiting as unknown as Waiting<unknown>, abortError(signal as AbortSignal)),
+        deadline: undefined,
         attempts: 0,
         isGone: false,
+      }
+      const { timeoutMs, alarms } = this.#options
+      if (timeoutMs !== undefined) {
+        const onTimeout = (): void => this.#giveUp(waiting as unknown as Waiting<unknown>, noRoomInTime(timeoutMs))
+        waiting.deadline = alarms.in(timeoutMs, onTimeout)
       }
       signal?.addEventListener('abort', waiting.onAbort, { once: true })
       this.#queue.push(waiting as unknown as Waiting<unknown>)
@@ -142,6 +154,7 @@ export class WaitingSends {
 
   #leave(waiting: Waiting<unknown>): void {
     waiting.isGone = true
+    if (waiting.deadline !== undefined) this.#options.alarms.cancel(waiting.deadline)
     waiting.signal?.removeEventListener('abort', waiting.onAbort)
     this.#count--
     this.#bytes -= waiting.bytes
@@ -152,5 +165,12 @@ function tooMuchWaits(limit: number, actual: number): PocketMQError {
   return new PocketMQError('BACKPRESSURE', `sends of ${actual} bytes wait for room already`, {
     hint: 'Await the promises of earlier sends before sending more.',
     details: { field: 'waitingBytesMax', limit, actual },
+  })
+}
+
+function noRoomInTime(timeoutMs: number): PocketMQError {
+  return new PocketMQError('TIMEOUT', `the store had no room within ${timeoutMs} ms; nothing was stored`, {
+    hint: 'Send again later, send less at once, or give the producer a longer requestTimeout.',
+    details: { field: 'requestTimeout', limit: timeoutMs },
   })
 }

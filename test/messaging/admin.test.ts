@@ -68,6 +68,9 @@ describe('groups', () => {
     await expect(mq.admin.groupProgress('g')).rejects.toThrow(coded('GROUP_NOT_FOUND'))
     const nowhere = mq.admin.resetOffset({ group: 'g', topic: 'a', to: new Date(Number.NaN) })
     await expect(nowhere).rejects.toThrow(coded('INVALID_ARGUMENT'))
+    const nobody = mq.admin.resetOffset({ group: 'g', topic: 'a', to: 'first' })
+    await expect(nobody).rejects.toThrow(coded('GROUP_NOT_FOUND'))
+    expect(await mq.admin.groups()).toEqual([])
   })
 
   test('waitUntilEmpty resolves with the last acknowledgement, and rejects when aborted or closed', async () => {
