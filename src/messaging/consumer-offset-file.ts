@@ -15,8 +15,9 @@ const COPY = 'pocketmq/offsets/consumerOffset.json'
 
 type LoadedFile = { readonly file: ConsumerOffsetFile; readonly isBackup: boolean }
 
-/** Queues that are looked at within one turn of the event loop. */
+/** Queues whose place in the log is looked up within one turn of the event loop, and queues in all. */
 const LOOK_UPS_A_TURN = 64
+const ENTRIES_A_TURN = 512
 
 /** The file, and what it said when it was last written. */
 export class ConsumerOffsetJson {
@@ -49,14 +50,15 @@ export class ConsumerOffsetJson {
     const { flushed } = this.#store.watermarks
     const offsets: ConsumerOffset[] = []
     let lookedUp = 0
-    for (const entry of [...entries]) {
+    for (const [i, entry] of [...entries].entries()) {
+      // Thousands of queues are no reason to keep everything else waiting.
+      if (i % ENTRIES_A_TURN === ENTRIES_A_TURN - 1) await nextTurn()
       const { group, topic, queueId } = entry
       const committed = entry.durableCommitted
       const before = this.#written.get(entry)
       let queueOffset = committed
       if (committed !== before) {
         lookedUp++
-        // Thousands of queues that have moved are no reason to keep everything else waiting.
         if (lookedUp % LOOK_UPS_A_TURN === 0) await nextTurn()
         const durable = await this.#store.queueOffsetUpTo(topic, queueId, flushed)
         queueOffset = Math.min(committed, Math.max(durable, Math.min(before ?? 0, committed)))
