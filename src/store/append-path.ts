@@ -6,7 +6,7 @@
 import { assert } from '../base/assert.ts'
 import type { Clock } from '../base/clock.ts'
 import { asError, PocketMQError } from '../base/errors.ts'
-import { runNextTurn, TurnBudget } from '../base/turns.ts'
+import { FirstCallback, runNextTurn, TurnBudget } from '../base/turns.ts'
 import type { RecordEncoder } from '../codec/record-encoder.ts'
 import { TRANSACTION_COMMIT, TRANSACTION_MASK } from '../codec/record-layout.ts'
 import type { CommitLog } from './commit-log.ts'
@@ -44,6 +44,7 @@ export type AppendParts = {
 export class AppendPath {
   readonly #parts: AppendParts
   readonly #turn: TurnBudget
+  readonly #first = new FirstCallback()
   /** Counters moved by records that may not be written yet, one for each move, and where those records are; the arrays only grow. */
   readonly #unwritten: QueueCounter[] = []
   readonly #unwrittenAt: number[] = []
@@ -171,7 +172,9 @@ export class AppendPath {
   #writeOutThisTurn(): void {
     if (this.#isWriteOutDue) return
     this.#isWriteOutDue = true
-    if (this.#turn.isSpent() || this.#parts.isDispatchBehind()) runNextTurn(this.#writeOutNow)
+    // Where several callbacks of a turn append, the first one's records go out at once, and those of all others together.
+    const isLater = this.#turn.isSpent() || this.#parts.isDispatchBehind() || !this.#first.isStill()
+    if (isLater) runNextTurn(this.#writeOutNow)
     else queueMicrotask(this.#writeOutNow)
   }
 

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { nextTurn } from '../../src/base/turns.ts'
 import { propertyValue } from '../../src/codec/properties.ts'
 import type { CommitLog } from '../../src/store/commit-log.ts'
 import { LogWalk } from '../../src/store/log-walk.ts'
@@ -43,6 +44,19 @@ describe('the append path', () => {
     expect(log.written.value).toBe(0)
     await log.written.reached(physicalOffset + sizeBytes)
     expect(log.written.value).toBe(sizeBytes)
+  })
+
+  it('writes at once for the first callback of a turn, and once for all the others', async () => {
+    const { append, log } = await appendRig({ segmentBytes: 65_536 })
+    const writes = new Set<number>()
+    const sender = async (): Promise<void> => {
+      await nextTurn()
+      const { physicalOffset, sizeBytes } = append.put(record(10))
+      await log.written.reached(physicalOffset + sizeBytes)
+      writes.add(log.written.value)
+    }
+    await Promise.all(Array.from({ length: 8 }, sender))
+    expect(writes.size).toBe(2)
   })
 
   it('rolls to the next segment with a filler where a record does not fit', async () => {
