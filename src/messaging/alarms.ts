@@ -10,9 +10,9 @@ export const SLEEP_MS_MAX = 60_000
 
 /** One thing to do; the caller's handle for {@link Alarms.cancel}. */
 export type Alarm = {
-  readonly atMs: number
-  readonly run: () => void
-  /** Its place in the heap, -1 once it has run or was cancelled. */
+  atMs: number
+  run(alarm: Alarm): void
+  /** Its place in the heap, -1 before it is set and once it has run or was cancelled. */
   index: number
 }
 
@@ -46,12 +46,17 @@ export class Alarms {
   /** Runs `run` once the clock shows `atMs` or later, in a turn of its own; Infinity is never. */
   at(atMs: number, run: () => void): Alarm {
     const alarm: Alarm = { atMs, run, index: -1 }
-    if (this.#isClosed || atMs === Number.POSITIVE_INFINITY) return alarm
+    this.set(alarm)
+    return alarm
+  }
+
+  /** The same for an object of the caller's that is its own alarm, and is not set: where each message has one. */
+  set(alarm: Alarm): void {
+    if (this.#isClosed || alarm.atMs === Number.POSITIVE_INFINITY) return
     alarm.index = this.#heap.length
     this.#heap.push(alarm)
     this.#up(alarm.index)
     if (!this.#isRinging && alarm.index === 0) this.#sleepUntilFirst()
-    return alarm
   }
 
   /** Forgets an alarm. Fine if it has run. */
@@ -104,7 +109,7 @@ export class Alarms {
     for (let first = this.#heap[0]; first !== undefined && first.atMs <= nowMs; first = this.#heap[0]) {
       this.#removeAt(0)
       try {
-        first.run()
+        first.run(first)
       } catch (error) {
         this.#onFailure(asError(error))
       }

@@ -3,7 +3,7 @@
  * One long sleep stands for all who wait; it ends a turn after the last of them, so that a busy loop never touches it.
  */
 import type { Clock } from '../base/clock.ts'
-import { nextTurn } from '../base/turns.ts'
+import { runNextTurn } from '../base/turns.ts'
 
 /** Longer than any process lives. */
 const FOREVER_MS = 100 * 366 * 24 * 3_600_000
@@ -14,22 +14,26 @@ const NOBODY_WAITS = new Error('nobody waits')
 export class KeepAlive {
   readonly #clock: Clock
   #waiting = 0
+  #isEnding = false
   #sleep: AbortController | undefined
 
   constructor(clock: Clock) {
     this.#clock = clock
   }
 
-  /** Settles as `wait` does; until then the process does not end by itself. */
-  async during<T>(wait: Promise<T>): Promise<T> {
+  /** Answers `wait`; until it has settled the process does not end by itself. */
+  during<T>(wait: Promise<T>): Promise<T> {
     this.#waiting++
     if (this.#sleep === undefined) this.#begin()
-    try {
-      return await wait
-    } finally {
-      this.#waiting--
-      if (this.#waiting === 0) void this.#endIfIdle()
-    }
+    wait.then(this.#over, this.#over)
+    return wait
+  }
+
+  readonly #over = (): void => {
+    this.#waiting--
+    if (this.#waiting > 0 || this.#isEnding) return
+    this.#isEnding = true
+    runNextTurn(this.#endIfIdle)
   }
 
   #begin(): void {
@@ -39,8 +43,8 @@ export class KeepAlive {
     void Promise.allSettled([this.#clock.sleep(FOREVER_MS, { signal: stop.signal })])
   }
 
-  async #endIfIdle(): Promise<void> {
-    await nextTurn()
+  readonly #endIfIdle = (): void => {
+    this.#isEnding = false
     if (this.#waiting > 0) return
     this.#sleep?.abort(NOBODY_WAITS)
     this.#sleep = undefined

@@ -10,8 +10,8 @@ import type { QueueCursor } from './queue-cursor.ts'
 import { formatReceipt, REVIVE_QUEUE_ORDERED } from './receipt-handle.ts'
 import type { TopicForm } from './retry-topics.ts'
 
-/** One hand-out. */
-export type Lease = {
+/** One hand-out, and the alarm for the end of its time. */
+export type Lease = Alarm & {
   readonly member: Member
   readonly cursor: QueueCursor<Lease>
   readonly popTimeMs: number
@@ -28,7 +28,6 @@ export type Lease = {
   readonly renewUntilMs: number
   /** The receive that took it, as its caller calls it. */
   readonly attemptId: string | undefined
-  alarm: Alarm | undefined
 }
 
 /** What a hand-out is to be like. */
@@ -38,6 +37,7 @@ export type LeaseTerms = Pick<ReceiveRequest, 'invisibleMs' | 'autoRenewMs' | 'a
 const AUTO_RENEW_MS_MAX = 3 * 3_600_000
 /** RocketMQ spreads checkpoints over eight revive queues; ours go nowhere, the number is for the grammar. */
 const REVIVE_QUEUES = 8
+const NO_SIZES: number[] = []
 
 /** What {@link Leases} needs of its surroundings. */
 export type LeasesOptions = {
@@ -52,7 +52,7 @@ export type LeasesOptions = {
 /** The leases of one group. */
 export class Leases {
   readonly #options: LeasesOptions
-  readonly #byMember = new Map<Member, Set<Lease>>()
+  readonly #byMember = new WeakMap<Member, Set<Lease>>()
 
   constructor(options: LeasesOptions) {
     this.#options = options
@@ -71,14 +71,16 @@ export class Leases {
       popTimeMs,
       invisibleMs,
       queueOffsets: [],
-      sizes: [],
+      sizes: member.hands === undefined ? NO_SIZES : [],
       left: 0,
       deadlineMs: beganMs + invisibleMs,
       renewUntilMs: autoRenewMs > 0 ? beganMs + Math.min(autoRenewMs, AUTO_RENEW_MS_MAX) : 0,
       attemptId,
-      alarm: undefined,
+      atMs: beganMs + invisibleMs,
+      run: this.#ring,
+      index: -1,
     }
-    lease.alarm = this.#options.alarms.in(invisibleMs, () => this.#ring(lease))
+    this.#options.alarms.set(lease)
     let leases = this.#byMember.get(member)
     if (leases === undefined) {
       leases = new Set()
@@ -174,11 +176,6 @@ export class Leases {
     this.#end(lease)
   }
 
-  /** All of them. */
-  *all(): IterableIterator<Lease> {
-    for (const leases of this.#byMember.values()) yield* leases
-  }
-
   #hold(lease: Lease, queueOffset: number): void {
     lease.queueOffsets.push(queueOffset)
     lease.left++
@@ -191,20 +188,19 @@ export class Leases {
   }
 
   #end(lease: Lease): void {
-    this.#options.alarms.cancel(lease.alarm)
-    const leases = this.#byMember.get(lease.member)
-    leases?.delete(lease)
-    if (leases?.size === 0) this.#byMember.delete(lease.member)
+    this.#options.alarms.cancel(lease)
+    this.#byMember.get(lease.member)?.delete(lease)
   }
 
-  #ring(lease: Lease): void {
+  readonly #ring = (lease: Lease): void => {
     const nowMs = this.#options.alarms.nowMs()
     if (lease.deadlineMs <= nowMs && nowMs < lease.renewUntilMs) {
       lease.deadlineMs = Math.min(nowMs + lease.invisibleMs, lease.renewUntilMs)
     }
     const leftMs = lease.deadlineMs - nowMs
     if (leftMs > 0) {
-      lease.alarm = this.#options.alarms.in(leftMs, () => this.#ring(lease))
+      lease.atMs = lease.deadlineMs
+      this.#options.alarms.set(lease)
       return
     }
     this.#options.onExpired(lease, this.open(lease))

@@ -189,5 +189,6 @@ export function isInHand(lease: Lease): boolean {
 
 function nobodys(member: Member, cursor: Cursor, queueOffset: number): Lease {
   const times = { popTimeMs: NOBODYS_POP_TIME, invisibleMs: 0, deadlineMs: 0, renewUntilMs: 0, attemptId: undefined }
-  return { member, cursor, queueOffsets: [queueOffset], sizes: [], left: 1, alarm: undefined, ...times }
+  const never = { atMs: Number.POSITIVE_INFINITY, run: () => undefined, index: -1 }
+  return { member, cursor, queueOffsets: [queueOffset], sizes: [], left: 1, ...times, ...never }
 }

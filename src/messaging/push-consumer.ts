@@ -9,7 +9,14 @@ import type { ConsumerParts } from './consumer-parts.ts'
 import { consumerContext } from './consumer-parts.ts'
 import type { PushSettings } from './consumer-settings.ts'
 import { BATCH_MESSAGES, DRAIN_MS, pushRegistration, resolvePush } from './consumer-settings.ts'
-import type { ClientContext, Outcome, ReceivedBatch, ReceivedMessage, SettleEntry } from './core-types.ts'
+import type {
+  ClientContext,
+  Outcome,
+  ReceivedBatch,
+  ReceivedMessage,
+  ReceiveResult,
+  SettleEntry,
+} from './core-types.ts'
 import type { HandlerEnd } from './handler-result.ts'
 import { endOf, endsOf, isThenable, RETRY } from './handler-result.ts'
 import { MessageView, receivedRecord } from './message-view.ts'
@@ -116,7 +123,7 @@ export class PushConsumer {
         continue
       }
       // No name for what was received: this function would keep it while it waits for the next.
-      if (!this.#runAll(await this.#receive(this.#takesSeveral ? this.#batchSize : free))) return
+      if (!this.#runAll(this.#batchesOf(await this.#receive(this.#takesSeveral ? this.#batchSize : free)))) return
       const turn = this.#parts.turns.next()
       if (turn !== undefined) await turn
     }
@@ -138,7 +145,7 @@ export class PushConsumer {
   /** One queue at a time, one message after the other. */
   async #workInOrder(): Promise<void> {
     while (!this.#isStopped) {
-      const batches = await this.#receive(ORDERED_MESSAGES)
+      const batches = this.#batchesOf(await this.#receive(ORDERED_MESSAGES))
       if (batches === undefined) return
       for (const received of batches) await this.#inOrder(received)
     }
@@ -170,18 +177,22 @@ export class PushConsumer {
     return this.#parts.core.owns(this.#ctx, { group: this.group, topic, queueId })
   }
 
-  /** Undefined when there is nothing more to do here. */
-  async #receive(maxMessages: number): Promise<readonly ReceivedBatch[] | undefined> {
+  #receive(maxMessages: number): Promise<ReceiveResult> {
     const { group } = this
     // What waits for a commit has no time of its own: it goes when this consumer goes.
     const { autoCommit, consumeTimeout } = this.#settings
     const invisibleMs = autoCommit ? consumeTimeout + LEASE_GRACE_MS : Number.POSITIVE_INFINITY
     const request = { group, maxMessages, invisibleMs, waitMs: Number.POSITIVE_INFINITY }
-    const { status, batches } = await this.#parts.core.receive(this.#ctx, request, this.#stop.signal)
+    return this.#parts.core.receive(this.#ctx, request, this.#stop.signal)
+  }
+
+  /** Undefined when there is nothing more to do here. */
+  #batchesOf({ status, batches }: ReceiveResult): readonly ReceivedBatch[] | undefined {
     if (status !== 'fenced') return batches
     if (!this.#isStopped) {
+      const { group, clientId } = this
       const reason = "another subscription has become the group's"
-      this.#parts.events.emit('consumer-fenced', { group, clientId: this.clientId, reason })
+      this.#parts.events.emit('consumer-fenced', { group, clientId, reason })
     }
     return undefined
   }

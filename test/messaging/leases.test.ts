@@ -41,7 +41,7 @@ describe('leases', () => {
     await clock.advance(999)
     expect(expired).toEqual([])
     await clock.advance(1)
-    expect([expired, member.inFlight, [...leases.all()]]).toEqual([[[3, 5]], 0, []])
+    expect([expired, member.inFlight, leases.of(member)]).toEqual([[[3, 5]], 0, []])
   })
 
   test('end without a word when nothing is left in hand', async () => {
