@@ -210,9 +210,9 @@ export class ConsumerGroup {
     this.owners.assignSoon()
   }
 
-  /** The queue has grown. */
-  grew(cursor: Cursor, endOffset: number): void {
-    if (cursor.grewTo(endOffset)) this.#active.add(cursor)
+  /** The queue has grown; its last message lies there in the log. */
+  grew(cursor: Cursor, endOffset: number, physicalOffset: number, sizeBytes: number): void {
+    if (cursor.grewTo(endOffset, physicalOffset, sizeBytes)) this.#active.add(cursor)
     if (this.#waiting.size > 0) this.#pumpSoon()
   }
 

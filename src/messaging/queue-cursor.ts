@@ -18,6 +18,9 @@ export type CursorRead = {
   readonly epoch: number
 }
 
+/** A message's place in the log. */
+export type Place = { readonly physicalOffset: number; readonly sizeBytes: number }
+
 /** What a read did to a cursor. */
 export type Accepted = { readonly added: number; readonly skipped: number }
 
@@ -41,6 +44,9 @@ export class QueueCursor<H> {
   lastPopTimeMs = 0
   readonly #memory: ReadAhead
   #endOffset: number
+  /** Place in the log of the last message, where it was told of; -1 else. */
+  #lastAt = -1
+  #lastBytes = 0
   #readAt: number
   #ready: StoredMessage[] = []
   #head = 0
@@ -83,11 +89,19 @@ export class QueueCursor<H> {
     return this.#readAt < this.#endOffset && !this.isPaused
   }
 
-  /** The queue has grown. Answers whether that is news. */
-  grewTo(endOffset: number): boolean {
+  /** The queue has grown; its last message lies there in the log. Answers whether that is news. */
+  grewTo(endOffset: number, physicalOffset: number, sizeBytes: number): boolean {
     if (endOffset <= this.#endOffset) return false
     this.#endOffset = endOffset
+    this.#lastAt = physicalOffset
+    this.#lastBytes = sizeBytes
     return true
+  }
+
+  /** Where the message lies that a read begins with: known of the last one of the queue. */
+  placeOf({ queueOffset }: CursorRead): Place | undefined {
+    const isLast = this.#lastAt >= 0 && queueOffset === this.#endOffset - 1
+    return isLast ? { physicalOffset: this.#lastAt, sizeBytes: this.#lastBytes } : undefined
   }
 
   /** The next message to hand out, if it has been read. */

@@ -82,12 +82,11 @@ export class QueueReader {
         this.#notePause(cursor)
         return false
       }
-      const request = this.#request(cursor, read)
-      const result = this.#get(cursor, request)
+      const result = this.#hot(cursor, read) ?? this.#get(cursor, this.#request(cursor, read))
       if (result === undefined) return false
       if (result.status === 'cold') {
         cursor.isReading = true
-        void this.#readCold(cursor, request, cold => this.#accept(cursor, read, cold))
+        void this.#readCold(cursor, this.#request(cursor, read), cold => this.#accept(cursor, read, cold))
         return false
       }
       const isProgress = this.#accept(cursor, read, result)
@@ -142,6 +141,15 @@ export class QueueReader {
     const tagsCodes = this.#filters.get(topic)?.tagsCodes
     const request = { topic, queueId, queueOffset, maxMessages, maxBytes: READ_BYTES }
     return tagsCodes === undefined ? request : { ...request, tagsCodes }
+  }
+
+  /** The one message that came since the last read, without a look at its queue. */
+  #hot(cursor: Cursor, read: CursorRead): GetResult | undefined {
+    const place = this.#isClosed ? undefined : cursor.placeOf(read)
+    const message = place === undefined ? undefined : this.#options.store.hot(place.physicalOffset, place.sizeBytes)
+    if (message === undefined) return undefined
+    const nextQueueOffset = read.queueOffset + 1
+    return { status: 'found', messages: [message], nextQueueOffset, minQueueOffset: 0, maxQueueOffset: nextQueueOffset }
   }
 
   #get(cursor: Cursor, request: GetRequest): GetResult | undefined {

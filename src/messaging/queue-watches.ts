@@ -4,8 +4,8 @@
  */
 import type { DispatchRequest } from '../store/message-store.ts'
 
-/** Told that a queue has grown. `endOffset` is one past its last message. */
-export type QueueWatcher = (endOffset: number) => unknown
+/** Told that a queue has grown. `endOffset` is one past its last message, whose place in the log the others are. */
+export type QueueWatcher = (endOffset: number, physicalOffset: number, sizeBytes: number) => unknown
 
 /** Told about a queue at the first message since somebody watches the topic; it may have been there before. */
 export type TopicWatcher = (queueId: number, endOffset: number) => void
@@ -13,6 +13,9 @@ export type TopicWatcher = (queueId: number, endOffset: number) => void
 type QueueWatch = {
   readonly watchers: Set<QueueWatcher>
   endOffset: number
+  /** Place of the last message. */
+  physicalOffset: number
+  sizeBytes: number
   isDirty: boolean
   /** The topic's watchers have been told of it. */
   isTold: boolean
@@ -39,7 +42,7 @@ export class QueueWatches {
   }
 
   /** A message has become readable. Answers whether its topic may hold copies that settle others. */
-  dispatched({ topic, queueId, queueOffset }: DispatchRequest): boolean {
+  dispatched({ topic, queueId, queueOffset, physicalOffset, sizeBytes }: DispatchRequest): boolean {
     let watch = this.#last
     if (watch === undefined || watch.topic !== topic) {
       watch = this.#topic(topic)
@@ -48,6 +51,8 @@ export class QueueWatches {
     const queue = watch.queues[queueId]
     if (queue !== undefined) {
       queue.endOffset = queueOffset + 1
+      queue.physicalOffset = physicalOffset
+      queue.sizeBytes = sizeBytes
       if (!queue.isDirty && queue.watchers.size > 0) this.#markDirty(queue)
     }
     if (watch.watchers.size > 0 && queue?.isTold !== true) this.#tellOfQueue(watch, queueId, queueOffset + 1)
@@ -101,7 +106,7 @@ export class QueueWatches {
   #queue(watch: TopicWatch, queueId: number): QueueWatch {
     let queue = watch.queues[queueId]
     if (queue === undefined) {
-      queue = { watchers: new Set(), endOffset: 0, isDirty: false, isTold: false }
+      queue = { watchers: new Set(), endOffset: 0, physicalOffset: 0, sizeBytes: 0, isDirty: false, isTold: false }
       watch.queues[queueId] = queue
     }
     return queue
@@ -118,7 +123,8 @@ export class QueueWatches {
     this.#dirty = []
     for (const queue of dirty) {
       queue.isDirty = false
-      for (const watcher of queue.watchers) watcher(queue.endOffset)
+      const { endOffset, physicalOffset, sizeBytes } = queue
+      for (const watcher of queue.watchers) watcher(endOffset, physicalOffset, sizeBytes)
     }
   }
 }

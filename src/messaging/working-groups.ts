@@ -202,7 +202,9 @@ export class WorkingGroups {
     const { store, watches } = this.#options
     const end = store.queueRange(topic, queueId)?.maxQueueOffset ?? 0
     const cursor = work.group.addQueue(topic, queueId, end, () => start)
-    return watches.watchQueue(topic, queueId, endOffset => work.group.grew(cursor, endOffset))
+    return watches.watchQueue(topic, queueId, (endOffset, physicalOffset, sizeBytes) =>
+      work.group.grew(cursor, endOffset, physicalOffset, sizeBytes),
+    )
   }
 
   async #startOf(work: Work, topic: string, queueId: number, startFrom: StartFrom): Promise<number> {

@@ -5,7 +5,7 @@
 import { resolve } from 'node:path'
 import type { Clock } from '../base/clock.ts'
 import type { Logger } from '../base/logger.ts'
-import type { StoredMessage } from '../codec/record-view.ts'
+import { StoredMessage } from '../codec/record-view.ts'
 import type { FileSystem } from '../files/file-system.ts'
 import { assertWatermarks } from './invariants.ts'
 import { scanLog } from './log-scan.ts'
@@ -33,10 +33,10 @@ import type {
 import type { VerifyOptions, VerifyReport } from './verify.ts'
 import { verifyStore } from './verify.ts'
 
-export { StoredMessage } from '../codec/record-view.ts'
 export type { RepairReport } from './repair.ts'
 export type { AppendFile, SmallFiles } from './small-files.ts'
 export type * from './store-types.ts'
+export { StoredMessage }
 
 /** Options of {@link MessageStore.open}; defaults and bounds are in `store/settings.ts`. */
 export type StoreOptions = {
@@ -211,6 +211,12 @@ export class MessageStore {
   get(request: GetRequest): GetResult {
     this.#parts.status.checkReadable()
     return this.#parts.reader.get(request)
+  }
+
+  /** A copy of the record that `onDispatch` told of here, while its bytes are in memory; else undefined. */
+  hot(physicalOffset: number, sizeBytes: number): StoredMessage | undefined {
+    const bytes = this.#parts.log.hot(physicalOffset, sizeBytes)
+    return bytes === undefined ? undefined : new StoredMessage(Buffer.from(bytes))
   }
 
   /** The same, cold too, off the event loop. */
