@@ -63,11 +63,19 @@ export class GroupRecords {
     return [...new Set([...this.#records.keys(), ...this.#broker.groups.keys()])].sort()
   }
 
-  /** Puts a record. On the device when it resolves. */
+  /** Puts a record. On the device when it resolves; where the device refuses it, the former one holds. */
   async put(record: GroupRecord, forBroker: BrokerGroup): Promise<void> {
-    this.#records.set(record.group, record)
+    const { group } = record
+    const former = this.#records.get(group)
+    this.#records.set(group, record)
     this.#putForBroker(forBroker)
-    await this.save()
+    try {
+      await this.save()
+    } catch (error) {
+      if (former === undefined) this.#records.delete(group)
+      else this.#records.set(group, former)
+      throw error
+    }
   }
 
   /** What a broker has to know of a group, where it has changed. On the device when it resolves. */
