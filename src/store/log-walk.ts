@@ -46,6 +46,8 @@ export type LogWalkOptions = {
   readonly beyond?: 'torn' | 'search'
   /** Whether a record found by searching behind damage that starts at `damageStart` can be what it says. Default: yes. */
   readonly accepts?: (cursor: RecordCursor, damageStart: number) => boolean
+  /** End of the file that holds this place, as it was found: a record beyond it is made up of zeros. Default: where its segment ends. */
+  readonly fileEnd?: (physicalOffset: number) => number
   /** Bytes read at a time. */
   readonly chunkBytes?: number
   /** The next bytes are read while these are gone through: for a walk over much that nobody is writing. Default: no. */
@@ -81,6 +83,7 @@ export class LogWalk {
   readonly #wholeTo: number
   readonly #isSearching: boolean
   readonly #accepts: (cursor: RecordCursor, damageStart: number) => boolean
+  readonly #fileEnd: ((physicalOffset: number) => number) | undefined
   readonly #chunkBytes: number
   readonly #ahead: ChunkAhead | undefined
   #position: number
@@ -109,6 +112,7 @@ export class LogWalk {
     this.#wholeTo = options.wholeTo ?? Number.POSITIVE_INFINITY
     this.#isSearching = options.beyond === 'search'
     this.#accepts = options.accepts ?? (() => true)
+    this.#fileEnd = options.fileEnd
     this.#chunkBytes = options.chunkBytes ?? CHUNK_BYTES
     this.#ahead = options.readsAhead === true ? new ChunkAhead(log, this.#chunkBytes) : undefined
   }
@@ -189,7 +193,11 @@ export class LogWalk {
   #readAt(at: number, end: number): 'record' | 'filler' | 'bad' | number {
     const chunkLimit = Math.min(this.#chunkEnd, end) - this.#chunkStart
     const outcome = this.cursor.read(this.#chunk, this.#view, at - this.#chunkStart, chunkLimit, at, this.#checks(at))
-    if (outcome === 'record') return 'record'
+    if (outcome === 'record') {
+      if (this.#fileEnd === undefined || at + this.cursor.sizeBytes <= this.#fileEnd(at)) return 'record'
+      this.#reason = 'the file ended within this record'
+      return 'bad'
+    }
     if (outcome === 'bad') {
       this.#reason = this.cursor.reason
       return 'bad'

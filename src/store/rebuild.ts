@@ -89,6 +89,7 @@ async function dispatchAgain(
     wholeTo,
     beyond,
     accepts: (cursor, damageStart) => expected.accepts(cursor, damageStart),
+    fileEnd: fileEnds(parts),
     readsAhead: true,
   })
   for (let step = walk.step(); step !== 'end'; step = walk.step()) {
@@ -104,6 +105,15 @@ async function dispatchAgain(
     }
   }
   return walk.position
+}
+
+/** Where segment files ended that were too short; they may have been made longer since. */
+function fileEnds({ facts, log }: RecoveryParts): (physicalOffset: number) => number {
+  const ends = new Map<number, number>()
+  for (const { start, sizeBytes } of facts.segments) {
+    if (sizeBytes < log.segmentBytes) ends.set(start, start + sizeBytes)
+  }
+  return at => ends.get(at - (at % log.segmentBytes)) ?? Number.POSITIVE_INFINITY
 }
 
 /** Whether the record claims a slot that was another's before this walk. A walk that makes a lost queue anew goes by the log alone. */
