@@ -1,25 +1,9 @@
 /** Bugs to plant: each has a name, the file, the text that goes, the text that comes, and the harness that must catch it. */
 
-const ENGINE = 'engine'
-const MESSAGING = 'messaging'
-const FAULTS = 'faults'
-const FULL = 'full'
-const BROKER = 'broker'
-const STATE = 'state'
-const INVARIANTS = 'invariants'
-const TOPICS = 'topics'
+import { FURTHER_MUTATIONS } from './further-mutations.mjs'
+import { HARNESS } from './harnesses.mjs'
 
-/** Harnesses: which files, which of their tests by name, and how many cuts are asked for at most: fewer than in `npm test`. */
-export const HARNESSES = {
-  [ENGINE]: { files: ['test/crash/power-cut-engine.test.ts'], cuts: 3000 },
-  [MESSAGING]: { files: ['test/crash/power-cut-messaging.test.ts'], name: 'loses and repeats', cuts: 4000 },
-  [FAULTS]: { files: ['test/crash/disk-faults.test.ts'] },
-  [FULL]: { files: ['test/crash/messaging-faults.test.ts'] },
-  [STATE]: { files: ['test/codec/state-page.test.ts'] },
-  [INVARIANTS]: { files: ['test/crash/cut-invariants.test.ts'] },
-  [TOPICS]: { files: ['test/messaging/topics.test.ts'], name: 'falls back to the one before' },
-  [BROKER]: { files: ['test/regression/broker-killed-early.test.ts', 'test/crash/broker-visits.test.ts'] },
-}
+const { ENGINE, MESSAGING, FAULTS, FULL, BROKER, STATE, INVARIANTS, TOPICS } = HARNESS
 
 export const MUTATIONS = [
   // ---- what is on the device when somebody is told so --------------------------------------------------------------
@@ -91,8 +75,8 @@ export const MUTATIONS = [
   {
     name: 'a changed group is not saved',
     path: 'src/messaging/group-records.ts',
-    before: '    this.#putForBroker(forBroker)\n    await this.save()\n',
-    after: '    this.#putForBroker(forBroker)\n',
+    before: '    this.#putForBroker(forBroker)\n    try {\n      await this.save()\n',
+    after: '    this.#putForBroker(forBroker)\n    try {\n',
     harness: MESSAGING,
   },
   // ---- checkpoint, close, recovery ---------------------------------------------------------------------------------
@@ -418,4 +402,5 @@ export const MUTATIONS = [
     after: '',
     harness: FULL,
   },
+  ...FURTHER_MUTATIONS,
 ]

@@ -9,7 +9,8 @@ import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { HARNESSES, MUTATIONS } from './mutations.mjs'
+import { HARNESSES } from './harnesses.mjs'
+import { MUTATIONS } from './mutations.mjs'
 
 const REPOSITORY = fileURLToPath(new URL('../../..', import.meta.url))
 /** A planted bug may as well make a test wait for ever. */
@@ -106,7 +107,10 @@ function run(folder, { files, name = '', cuts = 0 }) {
     child.on('close', (status, signal) => {
       if (process.env.VERBOSE !== undefined) console.log(output)
       const failed = status === 0 ? undefined : /^\s*FAIL\s+test\/(.*? > .*?)\s*$/m.exec(output)?.[1]
-      resolve({ failed, ending: signal === null ? `exit code ${status}` : `not over after ${TIMEOUT_MS / 1000} s` })
+      resolve({
+        failed,
+        ending: signal === null && status !== 143 ? `exit code ${status}` : `not over after ${TIMEOUT_MS / 1000} s`,
+      })
     })
   })
 }

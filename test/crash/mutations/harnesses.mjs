@@ -1,0 +1,34 @@
+/** Harnesses that have to catch planted bugs: which files, which of their tests by name, and how many cuts at most: fewer than in `npm test`. */
+
+/** By the name that a planted bug gives. */
+export const HARNESS = {
+  ENGINE: 'engine',
+  MESSAGING: 'messaging',
+  FAULTS: 'faults',
+  FULL: 'full',
+  BROKER: 'broker',
+  STATE: 'state',
+  INVARIANTS: 'invariants',
+  TOPICS: 'topics',
+  SMALL_FILES: 'small files',
+  BYTES: 'bytes',
+  BYTES_OF_BROKERS: "brokers' bytes",
+  REPAIR: 'repair',
+}
+
+export const HARNESSES = {
+  [HARNESS.ENGINE]: { files: ['test/crash/power-cut-engine.test.ts'], cuts: 3000 },
+  [HARNESS.MESSAGING]: { files: ['test/crash/power-cut-messaging.test.ts'], name: 'loses and repeats', cuts: 4000 },
+  [HARNESS.FAULTS]: { files: ['test/crash/disk-faults.test.ts'] },
+  [HARNESS.FULL]: { files: ['test/crash/messaging-faults.test.ts'] },
+  [HARNESS.STATE]: { files: ['test/codec/state-page.test.ts', 'test/store/state-file.test.ts'] },
+  [HARNESS.INVARIANTS]: { files: ['test/crash/cut-invariants.test.ts'] },
+  [HARNESS.TOPICS]: { files: ['test/messaging/topics.test.ts'], name: 'falls back to the one before' },
+  [HARNESS.BROKER]: { files: ['test/regression/broker-killed-early.test.ts', 'test/crash/broker-visits.test.ts'] },
+  [HARNESS.SMALL_FILES]: { files: ['test/contract/file-system.test.ts'], name: 'replaced as a whole' },
+  [HARNESS.BYTES]: { files: ['test/crash/bad-bytes.test.ts'], name: 'a flipped bit' },
+  [HARNESS.BYTES_OF_BROKERS]: {
+    files: ['test/regression/slot-of-another.test.ts', 'test/regression/log-cut-in-record.test.ts'],
+  },
+  [HARNESS.REPAIR]: { files: ['test/store/repair.test.ts', 'test/crash/repair-cut.test.ts'] },
+}
