@@ -15,10 +15,11 @@ await producer.send({ topic: 'orders', body: 'kept' }, { durability: 'disk' })
 console.log('ready')
 await once(process.stdin, 'data')
 const body = Buffer.alloc(64 * 1024)
-try {
-  // At once, and nearly a segment: some of it is mapped where the page cache has nothing.
-  await Promise.all(Array.from({ length: 60 }, () => producer.send({ topic: 'orders', body }, { durability: 'disk' })))
-} catch (error) {
-  console.log(error instanceof PocketMQError ? error.code : String(error))
-}
+// At once, and nearly a segment: some of it is mapped where the page cache has nothing.
+const sends = Array.from({ length: 60 }, () => producer.send({ topic: 'orders', body }, { durability: 'disk' }))
+const failure: unknown = await Promise.all(sends).then(
+  () => undefined,
+  (error: unknown) => error,
+)
+if (failure !== undefined) console.log(failure instanceof PocketMQError ? failure.code : String(failure))
 process.exit()
