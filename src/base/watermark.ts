@@ -15,7 +15,7 @@ type Waiter = {
 }
 
 /** Waiters that are told within one turn of the event loop: what they do next comes before any timer and any I/O. */
-const TOLD_A_TURN = 256
+const TOLD_A_TURN = 128
 
 /** A monotonic position with waiters. */
 export class Watermark {

@@ -48,7 +48,7 @@ export type DeliveryCoreOptions = {
 const STALE = { status: 'stale', messages: [] } as const
 const READ_AHEAD_BYTES_MAX = 64 * 1024 * 1024
 /** How long groups and consumers go on within one turn of the event loop. */
-const TURN_MS = 6
+const TURN_MS = 3
 
 /** The consuming half of the service. */
 export class DeliveryCore {
