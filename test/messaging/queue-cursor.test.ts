@@ -47,6 +47,22 @@ describe("a group's place in a queue", () => {
     ])
   })
 
+  test('its place in the log is known of the last message of the queue, of no other and of none from before', () => {
+    const cursor = cursorOf(99)
+    const placeOf = (): unknown => {
+      const asked = cursor.nextRead(64)
+      return asked === undefined ? 'nothing to read' : cursor.placeOf(asked)
+    }
+    expect(placeOf()).toBe(undefined)
+    read(cursor, [99], 100)
+    cursor.grewTo(101, 7000, 300)
+    expect(placeOf()).toEqual({ physicalOffset: 7000, sizeBytes: 300 })
+    cursor.grewTo(102, 9000, 300)
+    expect(placeOf()).toBe(undefined)
+    read(cursor, [100], 101)
+    expect(placeOf()).toEqual({ physicalOffset: 9000, sizeBytes: 300 })
+  })
+
   test('what does not match exactly is done without being handed out', () => {
     const cursor = cursorOf()
     const asked = cursor.nextRead(64)
