@@ -5,6 +5,7 @@
 import { expect } from 'vitest'
 import type { MessageView } from '../../src/messaging/message-view.ts'
 import type { ManualClock } from '../../src/testing/manual-clock.ts'
+import { mustBe } from './must-be.ts'
 
 /** How messages of a group are delivered. */
 export type Order = 'none' | 'queue' | 'group'
@@ -80,13 +81,13 @@ export class ConsumingModel {
     this.expireOverdue()
     const sent = message as Sent
     const who = `${sent.body} (${sent.queueId}/${sent.queueOffset}) to ${member}`
-    if (!sent.mayRepeat) expect(sent.state, `${who} is not done`).toBe('open')
-    expect(sent.inHand?.member, `${who} is in nobody's hand`).toBeUndefined()
-    expect(this.clock.nowMs(), `${who} comes not early`).toBeGreaterThanOrEqual(sent.dueMs)
-    expect(view.topic, who).toBe('orders')
-    if (!sent.mayRepeat) expect(view.deliveryAttempt, `${who} counts its attempts`).toBe(sent.failures + 1)
+    if (!sent.mayRepeat) mustBe(sent.state, 'open', `${who} is not done`)
+    mustBe(sent.inHand?.member, undefined, `${who} is in nobody's hand`)
+    mustBe(this.clock.nowMs() >= sent.dueMs, true, `${who} comes not early`)
+    mustBe(view.topic, 'orders', who)
+    if (!sent.mayRepeat) mustBe(view.deliveryAttempt, sent.failures + 1, `${who} counts its attempts`)
     for (const before of this.#mustPrecede(sent)) {
-      expect(before.state, `${before.body} is done before ${who}`).not.toBe('open')
+      mustBe(before.state !== 'open', true, `${before.body} is done before ${who}`)
     }
     sent.state = 'open'
     sent.mayBeLost = false
@@ -155,7 +156,7 @@ export class ConsumingModel {
     for (const { body, queueId: at, queueOffset, state, failures, mayRepeat } of this.sent) {
       if (at !== queueId || queueOffset < 0 || queueOffset >= committed || mayRepeat) continue
       const isSettled = state !== 'open' || (this.order === 'none' && failures > 0)
-      expect(isSettled, `${body} (${queueId}/${queueOffset}) is below the commit ${committed}`).toBe(true)
+      mustBe(isSettled, true, `${body} (${queueId}/${queueOffset}) is below the commit ${committed}`)
     }
   }
 

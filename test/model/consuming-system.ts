@@ -16,6 +16,8 @@ import { BroadcastAudience } from './broadcast-audience.ts'
 import type { ConsumingModel, InHand } from './consuming-model.ts'
 import { RETRIES_MAX } from './consuming-model.ts'
 import { PullAudience } from './pull-audience.ts'
+import { TailAudience } from './tail-audience.ts'
+import { TransactionBook } from './transaction-book.ts'
 
 const FOLDER = '/queue'
 const GROUP = 'billing'
@@ -47,9 +49,14 @@ export class ConsumingSystem {
   /** Another group, that broadcasts, and a third one, that pulls. */
   readonly screens: BroadcastAudience
   readonly replay = new PullAudience()
+  /** Those who only look, and who sends what is not decided yet. */
+  readonly tails: TailAudience
+  readonly shop: TransactionBook
   isCut = false
   /** A planted bug: a kill loses the private offset table, and with it what was acknowledged since the last flush. */
   forgets = false
+  /** A planted bug: a tail loses the last message of what it reads. */
+  cutsTails = false
   #names = 0
   /** Handlers of a killed process must not speak to the model any more. */
   #life = 0
@@ -60,6 +67,9 @@ export class ConsumingSystem {
     this.disk = disk
     this.mq = mq
     this.screens = new BroadcastAudience(this.wrong)
+    this.tails = new TailAudience(this.wrong)
+    this.shop = new TransactionBook(model)
+    this.shop.open(mq)
   }
 
   static async open(model: ConsumingModel, seed: number): Promise<ConsumingSystem> {
@@ -176,6 +186,7 @@ export class ConsumingSystem {
     for (let turn = 0; turn < 8; turn++) await nextTurn()
     if (this.wrong.length > 0) throw this.wrong[0]
     this.replay.check(this.mq)
+    this.tails.check(this.mq)
     for (const queueId of [0, 1]) {
       const place = { group: GROUP, topic: 'orders', queueId }
       this.model.checkCommitted(queueId, this.mq.core.delivery.queryOffset({ clientId: 'model' }, place) ?? 0)
@@ -192,7 +203,8 @@ export class ConsumingSystem {
       const isShowing = await this.screens.finish(this.mq)
       for (const [index, { kind }] of this.members.entries()) if (kind === 'simple') await this.close(index)
       if (hands.length === 0 && !isShowing) {
-        const isOver = this.model.sent.every(message => message.state !== 'open' || message.mayBeLost)
+        const isEnded = this.model.sent.every(message => message.state !== 'open' || message.mayBeLost)
+        const isOver = isEnded && !this.shop.isOpen
         if (isOver && (await this.#progress()).lagMessages === 0) return await this.#checkEnd()
         await this.advance(10_000)
       }
@@ -218,7 +230,9 @@ export class ConsumingSystem {
   async #end(isPowerCut = false): Promise<void> {
     this.#life++
     this.screens.gone(isPowerCut)
+    this.shop.gone(isPowerCut)
     await this.mq.close({ drainMs: 0 })
+    await this.tails.gone()
   }
 
   async #progress(): Promise<Pick<GroupProgress, 'queues' | 'lagMessages'>> {
@@ -248,6 +262,8 @@ export class ConsumingSystem {
     this.members = []
     this.disk = disk
     this.mq = await openOn(disk, this.clock, {})
+    this.shop.open(this.mq)
+    if (this.cutsTails) cutTails(this.mq)
   }
 }
 
@@ -263,4 +279,13 @@ async function openOn(fileSystem: SimulatedDisk, clock: ManualClock, sizes: obje
     // Nothing of this depends on when it is flushed but a power cut, and there `flush` is a step.
     flushIntervalMs: 60_000,
   })
+}
+
+/** Plants a bug. */
+export function cutTails({ core: { delivery } }: PocketMQ): void {
+  const pull = delivery.pull.bind(delivery)
+  delivery.pull = async (ctx, request, signal) => {
+    const result = await pull(ctx, request, signal)
+    return ctx.clientId === 'tail' ? { ...result, messages: result.messages.slice(0, -1) } : result
+  }
 }

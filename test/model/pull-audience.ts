@@ -6,6 +6,7 @@
 import { expect } from 'vitest'
 import type { PocketMQ } from '../../src/messaging/pocket-mq.ts'
 import type { PullConsumer } from '../../src/messaging/pull-consumer.ts'
+import { mustBe } from './must-be.ts'
 
 const GROUP = 'replay'
 const MEMBERS_MAX = 3
@@ -47,7 +48,7 @@ export class PullAudience {
       expect(epoch, `${body} of queue ${queueId} comes to its owner`).toBeDefined()
       const place = member.places.get(queueId)
       const expected = place?.epoch === epoch ? place?.next : (this.#committed.get(queueId) ?? 0)
-      expect(queueOffset, `${body} is the next one of queue ${queueId}`).toBe(expected)
+      mustBe(queueOffset, expected, `${body} is the next one of queue ${queueId}`)
       const here: Place = { epoch: epoch as number, next: queueOffset + 1, isCommitted: false, overMs: undefined }
       member.places.set(queueId, here)
     }
@@ -86,10 +87,10 @@ export class PullAudience {
   /** The group is where its members have committed, and no queue is two members'. */
   check(mq: PocketMQ): void {
     for (const [queueId, expected] of this.#committed) {
-      expect(committed(mq, queueId) ?? 0, `what is committed of queue ${queueId}`).toBe(expected)
+      mustBe(committed(mq, queueId) ?? 0, expected, `what is committed of queue ${queueId}`)
     }
     const all = this.#members.flatMap(member => [...owned(mq, member).keys()])
-    expect(new Set(all).size, 'each queue has one owner').toBe(all.length)
+    mustBe(new Set(all).size, all.length, 'each queue has one owner')
     for (const member of this.#members) this.#noteLosses(mq, member, all)
   }
 
