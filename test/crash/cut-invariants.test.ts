@@ -274,3 +274,35 @@ it(
   },
   TIMEOUT_MS,
 )
+
+it(
+  'a dead letter is never there beside a message that comes again, nor is one of the two missing',
+  async () => {
+    const subscriptions = { orders: '*' }
+    const group = { consumerGroup: 'billing', subscriptions, awaitDuration: 0 }
+    const { mq, disk, clock } = await openQueue({ flushIntervalMs: 60_000, topicQueues: 1 })
+    const bodies = Array.from({ length: 6 }, (_, i) => `${i}:${'b'.repeat(97 * i)}`)
+    for (const body of bodies) await mq.producer().send({ topic: 'orders', body })
+    const consumer = await mq.simpleConsumer(group)
+    const messages = await consumer.receive(8)
+    await mq.store.flush()
+    const cut = cutAtFlushes(disk, 2, '/commitlog/')
+    for (const message of messages) {
+      await consumer.deadLetter(message)
+      await mq.store.flush()
+    }
+    const images = cut()
+    let mostDead = 0
+    for (const image of images) {
+      const next = await openQueue({}, { disk: image, clock: new ManualClock(clock.nowMs()) })
+      const again = await next.mq.simpleConsumer(group)
+      const dead = await bodiesOf(next.mq, '%DLQ%billing')
+      const received = (await again.receive(8)).map(message => `${message.body}`)
+      expect([...dead, ...received].sort()).toEqual(bodies)
+      mostDead = Math.max(mostDead, dead.length)
+      await next.mq.close({ drainMs: 0 })
+    }
+    expect(mostDead).toBe(bodies.length)
+  },
+  TIMEOUT_MS,
+)

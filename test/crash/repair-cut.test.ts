@@ -78,6 +78,17 @@ it('a repair that is cut off anywhere is ended by the next, and costs nothing mo
   expect(complaints).toEqual([])
 }, 120_000)
 
+it('what a repair has mended is on the device when it is over', async () => {
+  const { disk } = await damaged()
+  await MessageStore.repair('/store', options(disk))
+  for (let seed = 0; seed < 20; seed++) {
+    const store = await MessageStore.openReadOnly('/store', options(disk.powerCut(seed)))
+    const { findings } = await store.verify()
+    await store.close()
+    expect(findings).toEqual([])
+  }
+})
+
 it('a second repair finds nothing to do', async () => {
   const { disk } = await damaged()
   await MessageStore.repair('/store', options(disk))

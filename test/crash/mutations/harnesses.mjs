@@ -14,6 +14,10 @@ export const HARNESS = {
   BYTES: 'bytes',
   BYTES_OF_BROKERS: "brokers' bytes",
   REPAIR: 'repair',
+  APPEND: 'append',
+  RETENTION: 'retention',
+  READER: 'reader',
+  TRANSACTIONS: 'transactions',
 }
 
 export const HARNESSES = {
@@ -30,5 +34,9 @@ export const HARNESSES = {
   [HARNESS.BYTES_OF_BROKERS]: {
     files: ['test/regression/slot-of-another.test.ts', 'test/regression/log-cut-in-record.test.ts'],
   },
+  [HARNESS.RETENTION]: { files: ['test/messaging/parked-is-kept.test.ts', 'test/store/retention.test.ts'] },
+  [HARNESS.APPEND]: { files: ['test/store/append-path.test.ts'] },
+  [HARNESS.READER]: { files: ['test/store/message-reader.test.ts'] },
+  [HARNESS.TRANSACTIONS]: { files: ['test/regression/committed-twice.test.ts'] },
   [HARNESS.REPAIR]: { files: ['test/store/repair.test.ts', 'test/crash/repair-cut.test.ts'] },
 }

@@ -162,7 +162,7 @@ export const MUTATIONS = [
     path: 'src/store/retention.ts',
     before: 'const needed = await keepFrom()',
     after: 'const needed = Number.POSITIVE_INFINITY',
-    harness: MESSAGING,
+    harness: HARNESS.RETENTION,
   },
   {
     name: 'a tombstone is not saved before the files go',
@@ -205,7 +205,7 @@ export const MUTATIONS = [
     path: 'src/messaging/retry-copy.ts',
     before: "    [PROPERTY_WAIT]: 'false',\n    [PROPERTY_PMQ_SETTLES]: formatSettles(settles),\n  })\n}",
     after: "    [PROPERTY_WAIT]: 'false',\n  })\n}",
-    harness: MESSAGING,
+    harness: INVARIANTS,
   },
   {
     name: 'a settled mark counts before its copy is on the device',

@@ -13,8 +13,8 @@ import { HARNESSES } from './harnesses.mjs'
 import { MUTATIONS } from './mutations.mjs'
 
 const REPOSITORY = fileURLToPath(new URL('../../..', import.meta.url))
-/** A planted bug may as well make a test wait for ever. */
-const TIMEOUT_MS = 300_000
+/** A planted bug may as well make a test wait for ever; a machine may be busy with others. */
+const TIMEOUT_MS = 900_000
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
