@@ -221,7 +221,10 @@ export class WorkingGroups {
   /** RocketMQ has three forms of a group's retry topic; ours writes the first, and reads all. */
   #retryTopics(group: string, subscriptions: ReadonlyMap<string, CompiledSubscription>): string[] {
     const ofPop = [...subscriptions.keys()].flatMap(topic => popRetryTopics(group, topic))
-    return [retryTopicOf(group), ...ofPop.filter(topic => this.#options.topics.get(topic) !== undefined)]
+    const { topics, offsets } = this.#options
+    // `%RETRY%a_b` is also what group `a_b` fails into, beside group `a` with topic `b`: a group that there is has it.
+    const ofOthers = new Set(ofPop.length > 0 ? offsets.groups().map(retryTopicOf) : [])
+    return [retryTopicOf(group), ...ofPop.filter(topic => topics.get(topic) !== undefined && !ofOthers.has(topic))]
   }
 
   #unwatch(work: Work, topic: string): void {

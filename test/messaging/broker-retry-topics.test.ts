@@ -79,3 +79,26 @@ test('a group of members with different topics gives each one the retries of its
   await settled()
   expect(got).toEqual(['orders: orders', 'orders: orders'])
 })
+
+test('a group that is called like another one and its topic together keeps its retries to itself', async () => {
+  const { mq, clock } = await openQueue()
+  await mq.producer().send({ topic: 'orders', body: 'x' })
+  const attempts: number[] = []
+  await mq.pushConsumer({
+    ...{ consumerGroup: 'billing_orders', subscriptions: { orders: '*' } },
+    messageListener: ({ deliveryAttempt }) => {
+      attempts.push(deliveryAttempt)
+      return deliveryAttempt === 1 ? { retryAfter: 0 } : undefined
+    },
+  })
+  await settled()
+  expect(attempts).toEqual([1, 2])
+  const got: string[] = []
+  await mq.pushConsumer({
+    ...{ consumerGroup: 'billing', subscriptions: { orders: '*' } },
+    messageListener: ({ topic, deliveryAttempt }) => void got.push(`${topic} ${deliveryAttempt}`),
+  })
+  await clock.advance(60_000)
+  await settled()
+  expect(got).toEqual(['orders 1'])
+})
