@@ -308,6 +308,11 @@ export class ConsumeQueue {
     return !isPreBlankEntry(entryView, 0) && entryPhysicalOffset(entryView, 0) >= physicalOffset
   }
 
+  /** Whether the entry points into the log, or nowhere that there can be: it is mended where it is read. */
+  #isLive(slot: number, logMinOffset: number): boolean {
+    return this.#isAtOrBeyond(slot, logMinOffset) || entryPhysicalOffset(entryView, 0) < 0
+  }
+
   #isUnwritten(slot: number): boolean {
     this.#look(slot)
     return entrySizeBytes(entryView, 0) <= 0
@@ -333,8 +338,7 @@ export class ConsumeQueue {
     const max = this.maxQueueOffset
     // A queue's begin moves only forward, unless entries were put in front of it.
     const from = this.#minFor < 0 ? this.#first : Math.max(this.#first, this.#min)
-    this.#min =
-      from >= max || this.#isAtOrBeyond(from, logMinOffset) ? Math.min(from, max) : this.slotAt(logMinOffset, from)
+    this.#min = from >= max || this.#isLive(from, logMinOffset) ? Math.min(from, max) : this.slotAt(logMinOffset, from)
     this.#minFor = logMinOffset
   }
 
