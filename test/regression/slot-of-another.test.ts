@@ -57,7 +57,8 @@ describe.each(WAYS)(
       disk.flipBit(LOG, Number((records[5] as Buffer).readBigInt64BE(28)) + 27, 0)
       const store = await open(disk)
       const whole = records.map((record, slot): [number, Buffer] => [slot, record]).filter(([slot]) => slot !== 5)
-      expect(await shownIn(store, queue)).toEqual(whole)
+      // What is mended on the way holds for who reads next.
+    for (let i = 0; i < 2; i++) expect(await shownIn(store, queue)).toEqual(whole)
       await store.close()
     })
   },
