@@ -58,7 +58,7 @@ describe.each(WAYS)(
       const store = await open(disk)
       const whole = records.map((record, slot): [number, Buffer] => [slot, record]).filter(([slot]) => slot !== 5)
       // What is mended on the way holds for who reads next.
-    for (let i = 0; i < 2; i++) expect(await shownIn(store, queue)).toEqual(whole)
+      for (let i = 0; i < 2; i++) expect(await shownIn(store, queue)).toEqual(whole)
       await store.close()
     })
   },
