@@ -3,7 +3,7 @@
 import { FURTHER_MUTATIONS } from './further-mutations.mjs'
 import { HARNESS } from './harnesses.mjs'
 
-const { ENGINE, MESSAGING, FAULTS, FULL, BROKER, STATE, INVARIANTS, TOPICS } = HARNESS
+const { ENGINE, MESSAGING, FAULTS, BROKER, STATE, INVARIANTS, AHEAD, TOPICS, RECALL } = HARNESS
 
 export const MUTATIONS = [
   // ---- what is on the device when somebody is told so --------------------------------------------------------------
@@ -334,21 +334,21 @@ export const MUTATIONS = [
     path: 'src/store/running-store.ts',
     before: 'this.#isDeviceFirst ? log.flushed.value : log.written.value),',
     after: 'log.written.value),',
-    harness: MESSAGING,
+    harness: AHEAD,
   },
   {
-    name: 'acknowledgements are not flushed at close',
-    path: 'src/messaging/offset-log.ts',
-    before: '      await this.flush()\n    } finally',
-    after: '      await this.#rotating\n    } finally',
-    harness: MESSAGING,
+    name: 'consumerOffset.json ahead of our own offsets',
+    path: 'src/messaging/offset-table.ts',
+    before: '    await this.#log?.flush()\n    await this.#json.save',
+    after: '    await this.#json.save',
+    harness: AHEAD,
   },
   {
     name: 'delay offsets ahead of what they delivered',
     path: 'src/messaging/delay-levels.ts',
     before: '    await this.#store.flushed(appended)\n',
     after: '    void appended\n',
-    harness: MESSAGING,
+    harness: AHEAD,
   },
   {
     name: 'the delayed messages that wait are saved ahead of what was delivered',
@@ -356,7 +356,7 @@ export const MUTATIONS = [
     before:
       '    await this.#store.flushed(this.#store.watermarks.appended, this.#stop.signal)\n    await this.#store.smallFiles',
     after: '    await this.#store.smallFiles',
-    harness: MESSAGING,
+    harness: AHEAD,
   },
   {
     name: 'offsets of the half queue ahead of what they leave behind',
@@ -400,7 +400,7 @@ export const MUTATIONS = [
     path: 'src/messaging/timer-messages.ts',
     before: '      this.#pending.add(timer)\n      this.#setAlarm()\n',
     after: '',
-    harness: FULL,
+    harness: RECALL,
   },
   ...FURTHER_MUTATIONS,
 ]
