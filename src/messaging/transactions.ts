@@ -49,7 +49,7 @@ const TRANSACTION_GROUP = 'CID_RMQ_SYS_TRANS'
 /** How often the two queues' offsets follow; a reopen reads from them on. */
 const OFFSETS_INTERVAL_MS = 5_000
 /** Decisions remembered, so that a late other one is refused without a look into the log. */
-const SETTLED_MAX = 65_536
+const SETTLED_MAX = 4_096
 
 /** The transactions of one store. */
 export class Transactions {
