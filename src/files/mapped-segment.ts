@@ -14,9 +14,9 @@ import { closedFile } from './io-error.ts'
 /** Zeros are kept this far ahead of the tail: what a busy turn appends before the thread pool's answer is heard. */
 const AHEAD_BYTES = 16 * 1024 * 1024
 /**
- * Zeros written by one call, as many as a flush usually covers. The page cache takes what one call writes in pieces as large as
- * it can, up to 2 MiB, and a byte that a mapping changes makes the whole piece dirty: after 4 MiB of zeros each flush of one
- * small record wrote 1.7 MB.
+ * Zeros written by one call: more where appends use them up meanwhile, fewer where a flush covers less. The page cache takes what one
+ * call writes in pieces as large as it can, up to 2 MiB, and a byte that a mapping changes makes the whole piece dirty: after
+ * 4 MiB of zeros each flush of one small record wrote 1.7 MB.
  */
 const CHUNK_BYTES_MIN = 16 * 1024
 const CHUNK_BYTES_MAX = 4 * 1024 * 1024
@@ -40,9 +40,9 @@ export class MappedSegment implements MappedFile {
   #askAt = Number.POSITIVE_INFINITY
   /** Zeros on their way; answers what they met, and does not reject: mostly nobody is waiting. */
   #zeroing: Promise<unknown> | undefined
-  /** Where the last flush found the tail, and what a flush lately covered. */
+  #chunkBytes = CHUNK_BYTES_MIN
+  /** Where the last flush found the tail. */
   #flushedAt: number
-  #flushBytes = 0
   #flushFailure: unknown
   #isClosed = false
 
@@ -120,9 +120,10 @@ export class MappedSegment implements MappedFile {
   async flush(): Promise<void> {
     // The kernel reports a lost write once and calls the page clean after that: a second flush would lie.
     if (this.#flushFailure !== undefined) throw this.#flushFailure
-    // Half of what it was at the least: a flush right behind another one says little.
-    this.#flushBytes = Math.max(this.#appended - this.#flushedAt, this.#flushBytes / 2)
+    const covered = this.#appended - this.#flushedAt
     this.#flushedAt = this.#appended
+    // By half and no more: a flush right behind another one says little.
+    if (covered < this.#chunkBytes) this.#chunkBytes = Math.max(CHUNK_BYTES_MIN, this.#chunkBytes / 2)
     try {
       // Linux keeps what a mapping has dirtied among the file's dirty pages; msync would stop the event loop instead.
       await this.#file.flush()
@@ -150,12 +151,13 @@ export class MappedSegment implements MappedFile {
   #ask(room = CHUNK_BYTES_MIN): void {
     this.#askAt = Number.POSITIVE_INFINITY
     if (this.#zerosEnd >= this.lengthBytes || this.#isClosed) return
-    this.#zeroing ??= this.#writeZeros(Math.max(CHUNK_BYTES_MIN, room, Math.floor(this.#flushBytes)))
+    this.#zeroing ??= this.#writeZeros(Math.max(room, this.#chunkBytes))
   }
 
   async #writeZeros(wanted: number): Promise<unknown> {
     zeros ??= Buffer.alloc(CHUNK_BYTES_MAX)
     const bytes = Math.min(wanted, CHUNK_BYTES_MAX, this.lengthBytes - this.#zerosEnd)
+    const before = this.#appended
     let failure: unknown
     try {
       await this.#file.write(zeros.subarray(0, bytes), this.#zerosEnd)
@@ -166,6 +168,8 @@ export class MappedSegment implements MappedFile {
       failure = thrown
     }
     this.#zeroing = undefined
+    if (this.#appended - before > this.#chunkBytes / 2)
+      this.#chunkBytes = Math.min(CHUNK_BYTES_MAX, this.#chunkBytes * 2)
     // After a failure only somebody who needs the room asks again, and is told.
     const isUsed = this.#appended > this.#openedAt
     if (failure === undefined) this.#askAt = isUsed ? this.#zerosEnd - AHEAD_BYTES : this.#openedAt

@@ -63,22 +63,28 @@ describe('a mapped segment', () => {
     expect(zeroed.length).toBe(length)
   })
 
-  it('writes few zeros at a time where a flush covers little, and many where it covers much', async () => {
+  it('writes few zeros at a time where a flush covers little, and many where they are used up meanwhile', async () => {
     const { segment, zeroed } = await open(256 * MIB)
-    const use = async (bytes: number, flushes: number) => {
-      for (let i = 0; i < flushes; i++) {
-        await segment.prepared(bytes)
-        segment.reserve(bytes)
-        segment.append(bytes)
+    const append = async (bytes: number) => {
+      while (segment.reserve(bytes) < 0) await segment.prepared(bytes)
+      segment.append(bytes)
+    }
+    const flushEach = async (records: number) => {
+      for (let i = 0; i < records; i++) {
+        await append(1000)
         await segment.flush()
       }
     }
-    await use(1000, 100)
+    await flushEach(100)
     expect(new Set(zeroed)).toEqual(new Set([16 * 1024]))
-    await use(8 * MIB, 3)
+    // A megabyte in each turn.
+    for (let i = 0; i < 100; i++) {
+      for (let j = 0; j < 1000 && segment.reserve(1000) >= 0; j++) segment.append(1000)
+      await segment.prepared(1000)
+    }
     expect(zeroed.at(-1)).toBe(4 * MIB)
     zeroed.length = 0
-    await use(1000, 20_000)
+    await flushEach(20_000)
     expect(zeroed.at(-1)).toBe(16 * 1024)
   })
 
