@@ -148,7 +148,7 @@ export class MappedSegment implements MappedFile {
   }
 
   /** Sees to it that zeros are on their way, unless there are zeros to the end; `room` is what somebody waits for. */
-  #ask(room = CHUNK_BYTES_MIN): void {
+  #ask(room = 0): void {
     this.#askAt = Number.POSITIVE_INFINITY
     if (this.#zerosEnd >= this.lengthBytes || this.#isClosed) return
     this.#zeroing ??= this.#writeZeros(Math.max(room, this.#chunkBytes))

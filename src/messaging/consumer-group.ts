@@ -346,7 +346,7 @@ export class ConsumerGroup {
       fetch: cursor => this.#reader.fetch(cursor),
       fetchAt: (cursor, waiting) => this.#reader.fetchAt(cursor, waiting),
       give: (receive, cursor, message, isAgain) => this.#give(receive, cursor, message, isAgain),
-      topicOf: (_cursor, message) => this.#topicOf(message),
+      topicOf: message => this.#topicOf(message),
       ownerOf: cursor => this.owners.ownerOf(cursor),
       takeBack: (cursor, queueOffsets) => this.#takeBack(cursor, queueOffsets),
     }

@@ -30,7 +30,7 @@ export type HandOutGroup = {
   fetchAt(cursor: Cursor, waiting: WaitingMessage): StoredMessage | 'later' | 'gone'
   give(receive: WaitingReceive, cursor: Cursor, message: StoredMessage, isAgain: boolean): void
   /** The topic a member has to subscribe to for this message; undefined where all members take all. */
-  topicOf(cursor: Cursor, message: StoredMessage): string | undefined
+  topicOf(message: StoredMessage): string | undefined
   /** The member that a queue belongs to. */
   ownerOf(cursor: Cursor): Member | undefined
   /** Takes messages from whoever has them: they go out again. */
@@ -76,7 +76,7 @@ export class MessageHandOut implements HandOut {
     for (let i = 0; i < QUANTUM && waiting.size > 0; i++) {
       if (cursor.peek() === undefined && !group.fetch(cursor)) return 'empty'
       const message = cursor.peek() as StoredMessage
-      const receive = waiting.choose(group.topicOf(cursor, message), cursor, message.sizeBytes)
+      const receive = waiting.choose(group.topicOf(message), cursor, message.sizeBytes)
       if (receive === undefined) return 'unwanted'
       const isAgain = cursor.isNextAgain
       cursor.take()
@@ -215,7 +215,7 @@ export class MessageGroupHandOut implements HandOut {
         cursor.entry.done(next.queueOffset, next.queueOffset + 1)
         continue
       }
-      const receive = group.waiting.choose(group.topicOf(cursor, message), cursor, message.sizeBytes)
+      const receive = group.waiting.choose(group.topicOf(message), cursor, message.sizeBytes)
       if (receive === undefined) return 'unwanted'
       book.take(next)
       group.give(receive, cursor, message, next.isAgain)

@@ -159,7 +159,7 @@ export class OffsetTable {
     if (dirty.length === 0) return
     if (this.#movedWaiters.size > 0) this.#tellMoved()
     this.#isJsonDue = true
-    this.#jsonAlarm ??= this.#options.alarms.in(JSON_INTERVAL_MS, () => this.#saveJsonSoon())
+    this.#saveJsonLater()
   }
 
   /** Puts what is written on the device: where a group starts has to outlive a power cut, or it would start anew elsewhere. */
@@ -183,8 +183,7 @@ export class OffsetTable {
     await this.#jsonSave
     // What is held back now is written the next time.
     this.#isJsonDue = this.#holding.size > 0
-    if (this.#isJsonDue && !this.#isClosed)
-      this.#jsonAlarm = this.#options.alarms.in(JSON_INTERVAL_MS, () => this.#saveJsonSoon())
+    if (this.#isJsonDue && !this.#isClosed) this.#saveJsonLater()
     this.#jsonSave = this.#saveBoth()
     await this.#jsonSave
   }
@@ -252,12 +251,17 @@ export class OffsetTable {
     queueMicrotask(() => this.write())
   }
 
+  /** One alarm, however often somebody asks. */
+  #saveJsonLater(): void {
+    this.#jsonAlarm ??= this.#options.alarms.in(JSON_INTERVAL_MS, () => this.#saveJsonSoon())
+  }
+
   #saveJsonSoon(): void {
     this.#jsonAlarm = undefined
     if (this.#isClosed) return
     this.saveJson().catch((error: unknown) => {
       this.#isJsonDue = true
-      if (!this.#isClosed) this.#jsonAlarm ??= this.#options.alarms.in(JSON_INTERVAL_MS, () => this.#saveJsonSoon())
+      if (!this.#isClosed) this.#saveJsonLater()
       this.#options.events.emit('error', { where: 'writing consumerOffset.json', error: asError(error) })
     })
   }

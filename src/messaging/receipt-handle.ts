@@ -3,8 +3,8 @@
  *
  *   startOffset popTimeMs invisibleMs reviveQueueId topicType brokerName queueId queueOffset [more]
  *
- * `topicType` is 0 for an ordinary topic, 1 for the group's retry topic, 2 and 3 for those of a broker's pop consumers. Fields beyond the eighth are tolerated: RocketMQ's
- * proxy adds some.   RocketMQ: ExtraInfoUtil, PopMessageRequestHeader.
+ * `topicType` is 0 for an ordinary topic, 1 for the group's retry topic, 2 and 3 for those of a broker's pop consumers. Fields beyond
+ * the eighth are tolerated: RocketMQ's proxy adds some.   RocketMQ: ExtraInfoUtil, PopMessageRequestHeader.
  */
 import { PocketMQError } from '../base/errors.ts'
 import type { TopicForm } from './retry-topics.ts'

@@ -9,25 +9,10 @@ import { decodeDelayOffsets } from '../../src/codec/delay-offset-json.ts'
 import { MessageStore } from '../../src/store/message-store.ts'
 import { ManualClock, SimulatedDisk } from '../../src/testing/testing.ts'
 import { bodiesOf, FOLDER, openQueue } from '../messaging/queue-on-disk.ts'
+import { cutAtFlushes } from './cut-images.ts'
 
 const MIB = 1024 * 1024
 const TIMEOUT_MS = 120_000
-
-/** Power cuts at every flush of such paths, before it takes effect and after, until the answer is called. */
-function cutAtFlushes(disk: SimulatedDisk, part: string, cuts: number): () => SimulatedDisk[] {
-  const images = new Map<string, SimulatedDisk>()
-  let seed = 0
-  const stop = disk.onFlush(({ path }) => {
-    for (let i = 0; i < cuts && path.includes(part); i++) {
-      const image = disk.powerCut(seed++)
-      images.set(image.digest(), image)
-    }
-  })
-  return () => {
-    stop()
-    return [...images.values()]
-  }
-}
 
 it('a store of durability disk shows consumers nothing that a power cut could take back', async () => {
   const disk = new SimulatedDisk()
@@ -60,7 +45,7 @@ it(
     const consumer = await mq.simpleConsumer(group)
     for (let i = 0; i < 30; i++) await mq.producer().send({ topic: 'orders', body: `${i}` })
     await mq.store.flush()
-    const cut = cutAtFlushes(disk, '/config', 12)
+    const cut = cutAtFlushes(disk, 12, '/config')
     for (let round = 0; round < 3; round++) {
       for (const message of await consumer.receive(8)) await message.ack()
       await clock.advance(30_000)
@@ -89,7 +74,7 @@ it(
     const bodies = Array.from({ length: 6 }, (_, i) => `${i}`)
     for (const body of bodies) await mq.producer().send({ topic: 'orders', body, delayLevel: 2 })
     await mq.store.flush()
-    const cut = cutAtFlushes(disk, '/config', 12)
+    const cut = cutAtFlushes(disk, 12, '/config')
     for (let i = 0; i < 4; i++) await clock.advance(5000)
     const images = cut()
     let most = 0
@@ -125,7 +110,7 @@ it(
     const filler = Buffer.alloc(MIB)
     for (let i = 0; i < 63; i++) await producer.send({ topic: 'filler', body: filler })
     await mq.store.flush()
-    const cut = cutAtFlushes(disk, '/pocketmq', 3)
+    const cut = cutAtFlushes(disk, 3, '/pocketmq')
     await clock.advance(10_000)
     // The snapshot comes each 64 MiB.
     for (let i = 0; i < 2; i++) await producer.send({ topic: 'filler', body: filler })

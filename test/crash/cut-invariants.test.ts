@@ -12,26 +12,11 @@ import type { StoreOptions } from '../../src/store/message-store.ts'
 import { MessageStore } from '../../src/store/message-store.ts'
 import { ManualClock, SimulatedDisk } from '../../src/testing/testing.ts'
 import { bodiesOf, FOLDER, openQueue } from '../messaging/queue-on-disk.ts'
+import { cutAtFlushes } from './cut-images.ts'
 
 const SEGMENT_BYTES = 4096
 const CUTS = 6
 const TIMEOUT_MS = 120_000
-
-/** Power cuts at every flush (of such paths), before it takes effect and after, until the answer is called. */
-function cutAtFlushes(disk: SimulatedDisk, cuts = CUTS, part = '/'): () => SimulatedDisk[] {
-  const images = new Map<string, SimulatedDisk>()
-  let seed = 0
-  const stop = disk.onFlush(({ path }) => {
-    for (let i = 0; i < cuts && path.includes(part); i++) {
-      const image = disk.powerCut(seed++)
-      images.set(image.digest(), image)
-    }
-  })
-  return () => {
-    stop()
-    return [...images.values()]
-  }
-}
 
 function optionsOf(fileSystem: SimulatedDisk): StoreOptions {
   return {
@@ -72,7 +57,7 @@ it(
     for (let i = 0; i < 10; i++) put(store, 'orders', i)
     await store.flush()
     for (let i = 10; i < 20; i++) put(store, 'orders', i)
-    const cut = cutAtFlushes(disk)
+    const cut = cutAtFlushes(disk, CUTS)
     await store.close()
     const images = cut()
     const closed = contentsOf(disk)
@@ -93,7 +78,7 @@ it(
   async () => {
     const disk = new SimulatedDisk()
     const store = await MessageStore.open(FOLDER, optionsOf(disk))
-    const cut = cutAtFlushes(disk)
+    const cut = cutAtFlushes(disk, CUTS)
     for (let round = 0; round < 3; round++) {
       put(store, 'rare', round)
       for (let i = 0; i < 20; i++) put(store, 'often', i)
@@ -128,7 +113,7 @@ it(
     const subscriptions = { orders: '*' }
     const consumer = await mq.simpleConsumer({ consumerGroup: 'billing', subscriptions, awaitDuration: 0 })
     const producer = mq.producer()
-    const cut = cutAtFlushes(disk)
+    const cut = cutAtFlushes(disk, CUTS)
     for (let round = 0; round < 4; round++) {
       for (let i = 0; i < 5; i++) await producer.send({ topic: 'orders', body: `${round} ${i} ${'b'.repeat(500)}` })
       for (const message of await consumer.receive(8)) await message.ack()
@@ -192,7 +177,7 @@ it(
       await disk.flushFolder(dirname(path))
     }
     const whole = topics.map(() => 5)
-    const cut = cutAtFlushes(disk)
+    const cut = cutAtFlushes(disk, CUTS)
     expect(await countsIn(disk, ...topics)).toEqual(whole)
     const images = cut()
     expect(images.length).toBeGreaterThan(50)

@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { onTestFinished } from 'vitest'
+import { CONSUME_QUEUE_ENTRY_BYTES } from '../../src/codec/consume-queue-entry.ts'
 import { buildJava } from './java-build.ts'
 
 /** Settings of RocketMQ's MessageStoreConfig. */
@@ -17,14 +18,11 @@ export type FolderSizes = {
   readonly indexEntries: number
 }
 
-/** Bytes of one consume-queue entry, which RocketMQ's setting counts. */
-const ENTRY_BYTES = 20
-
 /** The same sizes in RocketMQ's words. */
 export function brokerSizes(sizes: FolderSizes): BrokerSettings {
   return {
     mappedFileSizeCommitLog: sizes.commitLogSegmentBytes,
-    mappedFileSizeConsumeQueue: sizes.consumeQueueSegmentEntries * ENTRY_BYTES,
+    mappedFileSizeConsumeQueue: sizes.consumeQueueSegmentEntries * CONSUME_QUEUE_ENTRY_BYTES,
     maxHashSlotNum: sizes.indexSlots,
     maxIndexNum: sizes.indexEntries,
   }
