@@ -39,7 +39,7 @@ export class DelayedDelivery {
     for (;;) {
       signal.throwIfAborted()
       try {
-        const put = this.#store.put(record)
+        const put = this.#store.put(record, 'successor')
         // A full device may not take it: then it is not in the log, and who believed it delivered would never do it again.
         await this.#store.written(put.physicalOffset + put.sizeBytes)
         return put

@@ -101,7 +101,7 @@ export class Settler {
     for (;;) {
       this.#stop.signal.throwIfAborted()
       try {
-        const { physicalOffset, sizeBytes: recordBytes } = store.put(record)
+        const { physicalOffset, sizeBytes: recordBytes } = store.put(record, 'successor')
         // A full device may not take it: then it is not in the log, and the message would wait for it for ever.
         await store.written(physicalOffset + recordBytes)
         return true

@@ -177,7 +177,7 @@ export class TimerMessages implements ReplayPart {
     }
     const { timer, message } = found
     if (timer.state !== 'waiting') return { status: 'too-late', messageId }
-    const put = this.#store.put(recallRecord(message, handle.deliverAtMs))
+    const put = this.#store.put(recallRecord(message, handle.deliverAtMs), 'successor')
     this.#settled(timer.queueOffset)
     const end = put.physicalOffset + put.sizeBytes
     const [written] = await Promise.allSettled([this.#store.written(end)])

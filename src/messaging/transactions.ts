@@ -204,7 +204,7 @@ export class Transactions {
     const decided = half.queueOffset
     for (;;) {
       try {
-        const puts = this.#store.putAll([...records, opOf([decided])])
+        const puts = this.#store.putAll([...records, opOf([decided])], 'successor')
         const op = puts.at(-1) as PutResult
         const end = op.physicalOffset + op.sizeBytes
         const takeBack = this.#halves.addOp(op.queueOffset, [decided])

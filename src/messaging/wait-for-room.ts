@@ -1,4 +1,4 @@
-/** Waits where a record was not taken for a reason that passes by itself: bounds, a segment that is not ready, a full device. */
+/** Waits where a successor of a stored record was not taken for a reason that passes by itself: bounds, a segment, a full device. */
 import { isErrorNamed } from '../base/errors.ts'
 import type { MessageStore } from '../store/message-store.ts'
 
@@ -20,7 +20,7 @@ export async function waitForRoom(
   let met = refused
   if (isErrorNamed(refused, 'BACKPRESSURE')) {
     try {
-      return await store.admitted(bytes, signal)
+      return await store.admitted(bytes, signal, 'successor')
     } catch (error) {
       met = error
     }

@@ -3,6 +3,7 @@ import type { Watermark } from '../base/watermark.ts'
 import type { AppendBounds } from './append-path.ts'
 import type { CommitLog } from './commit-log.ts'
 import type { Flusher } from './flusher.ts'
+import type { PutKind } from './store-types.ts'
 
 /** What admission depends on. */
 export type AdmissionParts = {
@@ -25,10 +26,10 @@ export class Admission {
   }
 
   /** Resolves when `bytes` more would be admitted at this moment; another caller may be quicker. */
-  async admitted(bytes: number, signal?: AbortSignal): Promise<void> {
+  async admitted(bytes: number, signal: AbortSignal | undefined, kind: PutKind): Promise<void> {
     const { log, flusher, dispatched, bounds, checkOpen, room } = this.#parts
     checkOpen()
-    await room(signal)
+    if (kind === 'new') await room(signal)
     await log.prepared(bytes)
     const unflushedAt = log.appended + bytes - bounds.unflushedBytesMax
     if (unflushedAt > log.flushed.value) {

@@ -11,7 +11,7 @@ import type { RecordEncoder } from '../codec/record-encoder.ts'
 import { TRANSACTION_COMMIT, TRANSACTION_MASK } from '../codec/record-layout.ts'
 import type { CommitLog } from './commit-log.ts'
 import type { QueueCounter, QueueOffsets } from './queue-offsets.ts'
-import type { PutRecord, PutResult } from './store-types.ts'
+import type { PutKind, PutRecord, PutResult } from './store-types.ts'
 
 /** How long promises of one turn may follow one another before the event loop gets its turn. */
 const TURN_BUDGET_MS = 4
@@ -31,8 +31,8 @@ export type AppendParts = {
   readonly dispatched: () => number
   /** Dispatch needs a turn of its own now, or it never catches up with promises that follow one another. */
   readonly isDispatchBehind: () => boolean
-  /** Throws where the store takes nothing now: closed, failed, read-only, disk too full. */
-  readonly checkOpen: () => void
+  /** Throws where the store takes nothing of that kind now: closed, failed, read-only, disk too full, its bytes used up. */
+  readonly checkOpen: (kind: PutKind) => void
   /** Bytes have reached the page cache. */
   readonly onWritten: () => void
   /** Writing failed; what was appended and not written is gone, and those who wait for it have to be told. */
@@ -63,9 +63,9 @@ export class AppendPath {
   }
 
   /** Appends one record. */
-  put(record: PutRecord): PutResult {
+  put(record: PutRecord, kind: PutKind = 'new'): PutResult {
     const { checkOpen, encoder, log } = this.#parts
-    checkOpen()
+    checkOpen(kind)
     const sizeBytes = encoder.prepare(record)
     if (sizeBytes > this.#parts.unitBytesMax) this.#refuseSize(sizeBytes)
     this.#admit(sizeBytes)
@@ -77,9 +77,9 @@ export class AppendPath {
   }
 
   /** Appends several records as one unit: contiguous, in one segment, with one step of `appended`. */
-  putAll(records: readonly PutRecord[]): PutResult[] {
+  putAll(records: readonly PutRecord[], kind: PutKind = 'new'): PutResult[] {
     const { checkOpen, encoder, log } = this.#parts
-    checkOpen()
+    checkOpen(kind)
     const count = records.length
     if (count === 0) return []
     const sizes = records.map((record, i) => encoder.prepare(record, { index: i + 1, count }))

@@ -23,6 +23,7 @@ import type {
   Durability,
   GetRequest,
   GetResult,
+  PutKind,
   PutRecord,
   PutResult,
   QueueRange,
@@ -142,18 +143,18 @@ export class MessageStore {
    * Appends one record, synchronously: on return it is `appended`, encoded perhaps only in our own buffer.
    * @throws BACKPRESSURE, DISK_FULL, MESSAGE_TOO_LARGE, INVALID_ARGUMENT, STORE_CLOSED, STORE_FAILED, READ_ONLY, IO
    */
-  put(record: PutRecord): PutResult {
-    return this.#writer().append.put(record)
+  put(record: PutRecord, kind: PutKind = 'new'): PutResult {
+    return this.#writer().append.put(record, kind)
   }
 
   /** Appends several records as one append unit: all or nothing, contiguous, in one segment. Errors as `put`. */
-  putAll(records: readonly PutRecord[]): PutResult[] {
-    return this.#writer().append.putAll(records)
+  putAll(records: readonly PutRecord[], kind: PutKind = 'new'): PutResult[] {
+    return this.#writer().append.putAll(records, kind)
   }
 
   /** Resolves when so many bytes would be admitted again; rejects where waiting does not help. */
-  async admitted(bytes: number, signal?: AbortSignal): Promise<void> {
-    await this.#writer().admission.admitted(bytes, signal)
+  async admitted(bytes: number, signal?: AbortSignal, kind: PutKind = 'new'): Promise<void> {
+    await this.#writer().admission.admitted(bytes, signal, kind)
   }
 
   /**

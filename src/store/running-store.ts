@@ -164,9 +164,9 @@ export class RunningStore implements WriterParts {
       unitBytesMax: log.segmentBytes - FILLER_BYTES,
       dispatched: () => this.dispatcher.dispatched.value,
       isDispatchBehind: () => this.dispatcher.isBehind,
-      checkOpen: () => {
+      checkOpen: kind => {
         status.checkWritable()
-        this.retention.checkRoom()
+        if (kind === 'new') this.retention.checkRoom()
       },
       onWritten: () => {
         // A store whose consumers wait for the device dispatches when the flush has ended.

@@ -8,6 +8,12 @@ export type Durability = 'memory' | 'interval' | 'disk'
 /** A message to append. */
 export type PutRecord = RecordFields
 
+/**
+ * Whether a record is new, or carries on one that is in the log: its retry, its delivery after a delay, its commit. A successor is
+ * taken too while retention holds new records back, for without it what it comes from would be needed for ever.
+ */
+export type PutKind = 'new' | 'successor'
+
 /** Where a record went. */
 export type PutResult = {
   readonly physicalOffset: number
