@@ -88,7 +88,8 @@ async function plant(folder, { path, before, after, harness }) {
 
 /** The test that failed, if one did, and how the run ended: one that does not end, or does not begin, catches nothing. */
 function run(folder, { files, name = '', cuts = 0 }) {
-  const env = { ...process.env, CUTS: String(cuts), NO_COLOR: '1' }
+  // A planted bug changes the sources, and with them the seeds.
+  const env = { ...process.env, CUTS: String(cuts), SEEDS_FROM: '0', NO_COLOR: '1' }
   delete env.SEED
   delete env.ROTATE
   const vitest = join(folder, 'node_modules/vitest/vitest.mjs')
