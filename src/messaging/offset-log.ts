@@ -59,6 +59,8 @@ export class OffsetLog {
   #firstBytes = 0
   #settledWritten = 0
   #rotating: Promise<void> | undefined
+  /** Somebody wants a generation of what the source has from now on: one that has been filled already is none. */
+  #isReplaceDue = false
   /** Generations before this one: it stands for them once it is on the device. */
   #former: number[] = []
   /** Why an append failed: nothing may follow a torn block in this file, and positions are in memory alone. */
@@ -125,7 +127,8 @@ export class OffsetLog {
   /** Begins a new generation soon. */
   replace(): void {
     if (this.#isClosed) return
-    this.#rotating ??= this.#rotate().finally(() => {
+    this.#isReplaceDue = true
+    this.#rotating ??= this.#rotateWhileDue().finally(() => {
       this.#rotating = undefined
     })
   }
@@ -147,6 +150,10 @@ export class OffsetLog {
     }
   }
 
+  async #rotateWhileDue(): Promise<void> {
+    while (this.#isReplaceDue) await this.#rotate()
+  }
+
   async #rotate(): Promise<void> {
     const { smallFiles } = this.#store
     const former = this.#file
@@ -157,6 +164,7 @@ export class OffsetLog {
       this.#file = file
       this.#generation++
       this.#encoder = new OffsetLogEncoder()
+      this.#isReplaceDue = false
       try {
         this.#writeAll()
         this.#tornBy = undefined
@@ -166,6 +174,8 @@ export class OffsetLog {
       await file.flush()
       for (; this.#former.length > 0; this.#former.shift()) await smallFiles.remove(pathOf(this.#former[0] as number))
     } catch (error) {
+      // The next write tries again.
+      this.#isReplaceDue = false
       this.#torn(error)
     }
   }

@@ -21,3 +21,20 @@ test('a group that was deleted stays deleted in a power cut, and one of that nam
     await again.mq.close()
   }
 })
+
+test('a group that is deleted right behind a topic stays deleted', async () => {
+  const { mq, disk, clock } = await openQueue()
+  for (const topic of ['orders', 'side']) await mq.producer().send({ topic, body: 'x' }, { durability: 'disk' })
+  const consumer = await mq.simpleConsumer({
+    consumerGroup: 'billing',
+    subscriptions: { orders: '*' },
+    awaitDuration: 0,
+  })
+  for (const message of await consumer.receive()) await message.ack()
+  await consumer.close()
+  await mq.admin.deleteTopic('side')
+  await mq.admin.deleteGroup('billing')
+  await mq.close()
+  const again = await openQueue({}, { disk, clock })
+  expect(await again.mq.admin.groups()).toEqual([])
+})
