@@ -74,6 +74,8 @@ export class Checkpointer {
   #interval: Promise<void> | undefined
   #saveSoon: Promise<void> | undefined
   #running: Promise<void> | undefined
+  /** Hash of the `checkpoint` that is on the device. */
+  #checkpointSha256: string | undefined
   /** How long queues and index took to reach the device, at the last checkpoint. */
   #derivedMs = 0
   /** A flush failed: what it was of may be lost, and no later checkpoint may say that it is on the device. */
@@ -82,6 +84,7 @@ export class Checkpointer {
   constructor(parts: CheckpointerParts, state: StoreState) {
     this.#parts = parts
     this.#state = state
+    this.#checkpointSha256 = state.checkpointSha256
   }
 
   /** Below this, log and derived files are on the device and agree. */
@@ -147,7 +150,7 @@ export class Checkpointer {
     this.#derivedMs = clock.monotonicMs() - startedMs
     assert(dispatched <= log.flushed.value, 'a checkpoint is never ahead of the flushed log')
     assert(dispatched >= this.#state.checkpointed, 'a checkpoint never moves back')
-    const former = this.#state.checkpointSha256
+    const former = this.#checkpointSha256
     // Keys may have been put, and a file of them filled, while others were flushed: their records may not be on the device yet.
     const indexTimestamp = Math.min(index.flushedTimestamp, storeTimestamp)
     const file = checkpoint.encode({ storeTimestamp, dispatched, indexTimestamp })
@@ -156,6 +159,7 @@ export class Checkpointer {
     this.#state = { ...this.#state, checkpointSha256: file.sha256, formerCheckpointSha256 }
     await this.#save()
     await checkpoint.write(file)
+    this.#checkpointSha256 = file.sha256
     this.#state = { ...this.#state, ...census, checkpointed: dispatched, indexed: dispatched }
     await this.#save()
   }

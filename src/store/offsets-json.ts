@@ -24,6 +24,8 @@ export class OffsetsJson {
   readonly #smallFiles: SmallFiles
   readonly #checkpointer: Checkpointer
   #saving: Promise<void> = Promise.resolve()
+  /** Hash of the content on the device; not known at first, nor after a save that failed. */
+  #onDevice: { readonly sha256: string | undefined } | undefined
 
   constructor(smallFiles: SmallFiles, checkpointer: Checkpointer) {
     this.#smallFiles = smallFiles
@@ -38,10 +40,16 @@ export class OffsetsJson {
 
   async #save(bytes: Uint8Array): Promise<void> {
     const consumerOffsetSha256 = createHash('sha256').update(bytes).digest('hex')
-    const former = this.#checkpointer.state.consumerOffsetSha256
-    if (consumerOffsetSha256 === former) return
+    const { state } = this.#checkpointer
+    const found = this.#onDevice ?? { sha256: await this.#smallFiles.hashOnDevice(CONSUMER_OFFSET_FILE) }
+    if (found.sha256 === consumerOffsetSha256 && found.sha256 === state.consumerOffsetSha256) return
+    this.#onDevice = undefined
+    // What a broker wrote is not ours before it is replaced: a crash on the way finds it once more.
+    const isFormer = found.sha256 === state.formerConsumerOffsetSha256
+    const formerConsumerOffsetSha256 = isFormer ? found.sha256 : state.consumerOffsetSha256
     // Both hashes first: whichever content a crash leaves behind is recognised as ours.
-    await this.#checkpointer.change({ consumerOffsetSha256, formerConsumerOffsetSha256: former })
+    await this.#checkpointer.change({ consumerOffsetSha256, formerConsumerOffsetSha256 })
     await this.#smallFiles.save(CONSUMER_OFFSET_FILE, bytes)
+    this.#onDevice = { sha256: consumerOffsetSha256 }
   }
 }

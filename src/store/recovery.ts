@@ -83,7 +83,7 @@ async function withdrawCheckpoint({ loaded: { state, file } }: RecoveryParts, { 
 
 /** Cuts log, queues and index to one end and puts all of it on the device. Answers how many bytes of the log went. */
 async function agreeOnEnd(parts: RecoveryParts, plan: RecoveryPlan, end: number, notes: string[]): Promise<number> {
-  const { log, queues, index, fileSystem, dir, mode } = parts
+  const { log, queues, index, checkpoint, fileSystem, dir, mode } = parts
   const isOwn = !plan.isForeign
   assert(!isOwn || end >= Math.min(plan.wholeTo, log.filesEnd), 'what was flushed is never cut')
   if (parts.isReadOnly) {
@@ -97,6 +97,8 @@ async function agreeOnEnd(parts: RecoveryParts, plan: RecoveryPlan, end: number,
   await queues.flush()
   await removeOtherIndexFiles(parts, notes)
   await index.flush()
+  // The state remembers its hash, and no longer that of the one before.
+  await checkpoint.file.flush()
   return truncatedBytes
 }
 

@@ -61,6 +61,13 @@ export class SmallFiles {
     return bytes === undefined ? undefined : createHash('sha256').update(bytes).digest('hex')
   }
 
+  /** The same of the content that a power cut would leave: a process that was killed may have left a newer name in memory alone. */
+  async hashOnDevice(name: string): Promise<string | undefined> {
+    await this.#ensureFolder(this.#path(name))
+    await this.#options.fileSystem.flushFolder(dirname(this.#path(name)))
+    return await this.hashOf(name)
+  }
+
   /** On the device, with its folder, when it resolves. The version before is kept as `.bak` unless told otherwise. */
   async save(
     name: string,

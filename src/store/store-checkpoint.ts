@@ -78,6 +78,18 @@ export class StoreCheckpoint {
     return { bytes, sha256: sha256Of(bytes) }
   }
 
+  /** Puts what `load` found on the device: a process that was killed may have left it in the page cache alone. */
+  async flush(): Promise<void> {
+    if ((await this.#fileSystem.stat(this.#path)) === undefined) return
+    const file = await this.#fileSystem.open(this.#path, 'write', this.#mode)
+    try {
+      await file.flush()
+    } finally {
+      await file.close()
+    }
+    await this.#fileSystem.flushFolder(dirname(this.#path))
+  }
+
   /** On the device when it resolves. Written in place, as RocketMQ does: its values lie in one sector. */
   async write({ bytes }: CheckpointFile): Promise<void> {
     const isNew = this.#file === undefined
