@@ -106,9 +106,10 @@ export class StateFile {
     await fileSystem.ensureFolder(folder, mode)
     const file = await fileSystem.open(join(folder, 'state'), 'create', mode & 0o666)
     try {
-      if ((await file.sizeBytes()) !== STATE_PAGE_BYTES) await file.setLength(STATE_PAGE_BYTES)
-      // A process that was killed may have left the slot that holds in the page cache alone, and the other one is written over now.
-      await file.flush()
+      if ((await file.sizeBytes()) !== STATE_PAGE_BYTES) {
+        await file.setLength(STATE_PAGE_BYTES)
+        await file.flush()
+      }
       await fileSystem.flushFolder(folder)
       return file
     } catch (error) {

@@ -197,4 +197,26 @@ export const FURTHER_MUTATIONS = [
     after: '    return Number.POSITIVE_INFINITY\n',
     harness: HARNESS.RETENTION,
   },
+  // ---- what a killed process left in the page cache alone -----------------------------------------------------------
+  {
+    name: 'the checkpoint that a killed process wrote is not flushed',
+    path: 'src/store/recovery.ts',
+    before: '  await checkpoint.file.flush()\n',
+    after: '',
+    harness: HARNESS.KILLED,
+  },
+  {
+    name: 'offsets are saved beside the hash of what was never written',
+    path: 'src/store/offsets-json.ts',
+    before: 'const isFormer = found.sha256 === state.formerConsumerOffsetSha256',
+    after: 'const isFormer = false',
+    harness: HARNESS.KILLED,
+  },
+  {
+    name: 'a generation of offsets that was filled before counts for what came after',
+    path: 'src/messaging/offset-log.ts',
+    before: 'while (this.#isReplaceDue) await this.#rotate()',
+    after: 'if (this.#isReplaceDue) await this.#rotate()',
+    harness: HARNESS.KILLED,
+  },
 ]

@@ -19,6 +19,7 @@ export const HARNESS = {
   RETENTION: 'retention',
   READER: 'reader',
   TRANSACTIONS: 'transactions',
+  KILLED: 'killed, then cut',
 }
 
 export const HARNESSES = {
@@ -40,5 +41,8 @@ export const HARNESSES = {
   [HARNESS.APPEND]: { files: ['test/store/append-path.test.ts'] },
   [HARNESS.READER]: { files: ['test/store/message-reader.test.ts'] },
   [HARNESS.TRANSACTIONS]: { files: ['test/regression/committed-twice.test.ts'] },
+  [HARNESS.KILLED]: {
+    files: ['test/regression/killed-then-cut.test.ts', 'test/regression/deleted-group-power-cut.test.ts'],
+  },
   [HARNESS.REPAIR]: { files: ['test/store/repair.test.ts', 'test/crash/repair-cut.test.ts'] },
 }
