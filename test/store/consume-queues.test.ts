@@ -293,7 +293,7 @@ describe('consume queues', () => {
           await world.check()
         }
       }),
-      { numRuns: Number(process.env['RUNS'] ?? 150) },
+      { numRuns: Number(process.env.RUNS ?? 150) },
     )
   })
 

@@ -214,7 +214,7 @@ describe('the key index', () => {
         for (const step of steps) await world.run(step)
         for (const key of ['a', '鍵', 'AaAa']) await world.check('orders', key, 0, Number.MAX_SAFE_INTEGER)
       }),
-      { numRuns: Number(process.env['RUNS'] ?? 150) },
+      { numRuns: Number(process.env.RUNS ?? 150) },
     )
   })
 
@@ -234,7 +234,7 @@ describe('the key index', () => {
         expected(name).messages.map(({ msgTopic, commitLogOffset, properties }) => {
           return [
             commitLogOffset,
-            properties['TAGS'] === undefined ? -1 : indexKeyHash(msgTopic, `T#${properties['TAGS']}`),
+            properties.TAGS === undefined ? -1 : indexKeyHash(msgTopic, `T#${properties.TAGS}`),
           ]
         }),
       )

@@ -11,9 +11,9 @@ import { seededRandom } from '../../src/testing/seeded-random.ts'
 import { SimulatedDisk } from '../../src/testing/simulated-disk.ts'
 
 const SEEDS =
-  process.env['SEED'] === undefined
-    ? Array.from({ length: Number(process.env['SEEDS'] ?? 25) }, (_, i) => i + 1)
-    : [Number(process.env['SEED'])]
+  process.env.SEED === undefined
+    ? Array.from({ length: Number(process.env.SEEDS ?? 25) }, (_, i) => i + 1)
+    : [Number(process.env.SEED)]
 const LIVES = 8
 const TOPICS = ['A', 'B', 'C']
 
