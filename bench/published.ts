@@ -10,7 +10,7 @@ import { W8 } from './workloads/w8-select.ts'
 import { w9 } from './workloads/w9-memory.ts'
 
 /** Three times seven seconds of each rate, everybody in turn each time; a minute or two where a case is about a long time. A call has time for one round. */
-export const PUBLISHED = { seconds: 7, warmUpSeconds: 2, rounds: 3, longSecondsMax: 120, minutes: 24 } as const
+export const PUBLISHED = { seconds: 7, warmUpSeconds: 2, rounds: 3, longSecondsMax: 120, minutes: 26 } as const
 
 /** A contestant takes so long beside its measurement: starting, filling a store, what it leaves to be written. */
 const BESIDE_SECONDS = 3

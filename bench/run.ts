@@ -148,7 +148,7 @@ function hasTimeFor(missing: Chosen): boolean {
 
 /** Who was not measured so often yet. Long cases are measured once, and whoever was skipped in a round before is not asked again. */
 function missingIn(run: SavedRun, one: Case, entries: readonly Entry[], round: number): readonly Entry[] {
-  if (round > 0 && one.secondsMin !== undefined) return []
+  if (round > 0 && (one.secondsMin ?? 0) >= MINUTE_SECONDS) return []
   const saved = run.cases.find(({ id }) => id === one.id)?.entries
   const isSkipped = (name: string): boolean => saved?.find(({ entry }) => entry === name)?.skipped !== undefined
   return entries.filter(({ name }) => roundsOf(run, one.id, name) <= round && !(round > 0 && isSkipped(name)))

@@ -27,7 +27,7 @@ export type Case = {
   readonly figure?: { readonly name: string; readonly unit: string }
   /** For those that need more than one process. */
   readonly measure?: (ask: { readonly program: Started; readonly request: Request }) => Promise<Outcome>
-  /** At least so many seconds where figures are to be kept; once, however many rounds the others have. */
+  /** At least so many seconds where figures are to be kept; a minute and more once, however many rounds the others have. */
   readonly secondsMin?: number
 }
 
