@@ -141,6 +141,7 @@ export class MessageStore {
 
   /**
    * Appends one record, synchronously: on return it is `appended`, encoded perhaps only in our own buffer.
+   * A `'successor'` carries on a record that is in the log, and is taken too where `retention.bytes` are used up.
    * @throws BACKPRESSURE, DISK_FULL, MESSAGE_TOO_LARGE, INVALID_ARGUMENT, STORE_CLOSED, STORE_FAILED, READ_ONLY, IO
    */
   put(record: PutRecord, kind: PutKind = 'new'): PutResult {

@@ -2,8 +2,8 @@
 import { expect } from 'vitest'
 import type { SeededRandom } from '../../src/testing/seeded-random.ts'
 import { seededRandom } from '../../src/testing/seeded-random.ts'
-import type { CutClass, CutImage, CutTally } from './cut-tally.ts'
-import { cutsOf, firstSeed, takeMoment } from './cut-tally.ts'
+import type { CutClass, CutImage, CutTally, Former } from './cut-tally.ts'
+import { CUT_CLASSES, cutsOf, FORMERS, firstSeed, isOneSeed, takeMoment } from './cut-tally.ts'
 
 /** A workload and its check. */
 export type Family<I extends CutImage> = {
@@ -24,21 +24,37 @@ const STACK_FRAMES = 8
 /** Of a broken engine the first complaints say enough. */
 const COMPLAINTS_MAX = 5
 
-/** Cuts until there are `wanted` different images, from seed `fixed` on; with `SEED` that seed alone, with `ROTATE` from anywhere. */
+/** How much a run has to have seen. */
+export type Wanted = {
+  /** Different images. */
+  readonly cuts: number
+  /** Of each of these classes so many: seeds differ in what they do. */
+  readonly least?: Partial<Record<CutClass, number>>
+  /** The same of cuts after such endings of the process before. */
+  readonly leastAfter?: Partial<Record<Former, number>>
+}
+
+/** Cuts until that much was seen, from seed `fixed` on, or whichever `firstSeed` says. */
 export async function cutFamily<I extends CutImage>(
   family: Family<I>,
   tally: CutTally,
-  { fixed, wanted }: { readonly fixed: number; readonly wanted: number },
+  { fixed, wanted }: { readonly fixed: number; readonly wanted: Wanted },
 ): Promise<void> {
   Error.stackTraceLimit = STACK_FRAMES
   const first = firstSeed(fixed)
   const before = tally.total
   let seed = first
-  for (; tally.total - before < wanted; seed++) {
+  for (; tally.total - before < wanted.cuts || lacksOf(tally, wanted); seed++) {
     const complaints = await cutSeed(family, tally, seed)
     expect(complaints, `SEED=${seed} npm run test:crash replays it`).toEqual([])
   }
   console.log(`${family.name}, seeds ${first} to ${seed - 1}: ${tally}`)
+}
+
+function lacksOf(tally: CutTally, { least = {}, leastAfter = {} }: Wanted): boolean {
+  if (isOneSeed()) return false
+  const lacksClass = CUT_CLASSES.some(name => tally.of(name) < (least[name] ?? 0))
+  return lacksClass || FORMERS.some(name => tally.after(name) < (leastAfter[name] ?? 0))
 }
 
 async function cutSeed<I extends CutImage>(family: Family<I>, tally: CutTally, seed: number): Promise<string[]> {
