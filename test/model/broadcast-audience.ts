@@ -77,12 +77,13 @@ export class BroadcastAudience {
     }
   }
 
-  /** Those who were ever there come back, and end whatever they have. Answers whether they had something. */
+  /** Those who were ever there come back, and end whatever they have. Answers whether they had something, or had to come first. */
   async finish(mq: PocketMQ): Promise<boolean> {
+    const isSomebodyAway = [...this.#instances.values()].some(instance => instance.consumer === undefined)
     for (const [i, name] of NAMES.entries()) if (this.#instances.has(name)) await this.join(mq, i)
     const hands = [...this.#instances.values()].flatMap(instance => [...instance.hands.values()])
     for (const hand of hands) hand.end(true)
-    return hands.length > 0
+    return hands.length > 0 || isSomebodyAway
   }
 
   /** Each instance has seen all of these. */

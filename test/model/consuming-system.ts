@@ -74,7 +74,7 @@ export class ConsumingSystem {
 
   static async open(model: ConsumingModel, seed: number): Promise<ConsumingSystem> {
     const disk = new SimulatedDisk({ seed })
-    return new ConsumingSystem(model, disk, await openOn(disk, model.clock, SIZES))
+    return new ConsumingSystem(model, disk, await openOn(disk, model.clock, SIZES, 0))
   }
 
   async send(group: number): Promise<void> {
@@ -261,14 +261,20 @@ export class ConsumingSystem {
   async #reopen(disk: SimulatedDisk): Promise<void> {
     this.members = []
     this.disk = disk
-    this.mq = await openOn(disk, this.clock, {})
+    this.mq = await openOn(disk, this.clock, {}, this.#life)
     this.shop.open(this.mq)
     if (this.cutsTails) cutTails(this.mq)
   }
 }
 
-async function openOn(fileSystem: SimulatedDisk, clock: ManualClock, sizes: object): Promise<PocketMQ> {
-  const random = seededRandom(7)
+/** A process: on a clock that stands still it is by what is random that its message ids are no other's. */
+async function openOn(
+  fileSystem: SimulatedDisk,
+  clock: ManualClock,
+  sizes: object,
+  process: number,
+): Promise<PocketMQ> {
+  const random = seededRandom(7 + process)
   return await PocketMQ.open(FOLDER, {
     ...sizes,
     fileSystem,
