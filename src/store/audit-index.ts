@@ -274,6 +274,8 @@ export class IndexAudit {
   /** An entry whose place holds no record, or a record that the walk could not read. */
   #reportLone(entry: IndexEntry): void {
     const { findings, logMinOffset, writtenTo } = this.#parts
+    // A power cut may keep the header that counts entries and only some of their bytes. One that is damaged is missed by its record.
+    if (!this.#isSettled()) return
     if (entry.physicalOffset < logMinOffset || entry.physicalOffset >= writtenTo) return
     findings.add(this.#path(), this.#position(-1), `a record at ${entry.physicalOffset}`, 'none that can be read')
   }
