@@ -94,7 +94,12 @@ export type EndTransactionResult = {
   readonly appended?: AppendResult
 }
 
-export type RecallRequest = { readonly topic: string; readonly recallHandle: string }
+export type RecallRequest = {
+  readonly topic: string
+  readonly recallHandle: string
+  /** Default: the store's. */
+  readonly durability?: Durability
+}
 export type RecallResult = {
   readonly status: 'recalled' | 'too-late' | 'not-found' | 'illegal'
   readonly messageId?: string

@@ -209,13 +209,14 @@ export class Producer {
   }
 
   /**
-   * Takes back a delayed message whose time has not come. Durable as the store's default when it resolves.
+   * Takes back a delayed message whose time has not come. As durable as what this producer sends when it resolves.
    * @throws INVALID_ARGUMENT where the handle is none, or no delayed message has it
    */
   async recall(recallHandle: string): Promise<RecallReceipt> {
     this.#checkOpen()
     const { topic, uniqueKey } = parseRecallHandle(recallHandle)
-    const { status } = await this.#core.recall({ topic, recallHandle })
+    const durability = this.#settings.durability ?? this.#parts.defaultDurability
+    const { status } = await this.#core.recall({ topic, recallHandle, durability })
     if (status === 'recalled') return { messageId: uniqueKey, status }
     if (status === 'too-late') return { messageId: uniqueKey, status: 'tooLate' }
     throw invalid(

@@ -162,7 +162,7 @@ export class TimerMessages implements ReplayPart {
   }
 
   /** Takes a message back. Stored when it resolves. */
-  async recall({ topic, recallHandle }: RecallRequest): Promise<RecallResult> {
+  async recall({ topic, recallHandle, durability = this.#store.durability }: RecallRequest): Promise<RecallResult> {
     const handle = parseRecallHandle(recallHandle)
     if (handle.topic !== topic || handle.brokerName !== this.#parts.brokerName) return { status: 'illegal' }
     const found =
@@ -187,7 +187,7 @@ export class TimerMessages implements ReplayPart {
       this.#setAlarm()
       throw written.reason
     }
-    await this.#store.reached(this.#store.durability, end)
+    await this.#store.reached(durability, end)
     return { status: 'recalled', messageId }
   }
 

@@ -91,6 +91,16 @@ describe('delay and deliveryTimestamp', () => {
 })
 
 describe('recall', () => {
+  test('is as durable as what its producer sends', async () => {
+    const { mq, disk, clock } = await openQueue({ durability: 'interval', flushIntervalMs: 60_000 })
+    const producer = mq.producer({ durability: 'disk' })
+    const { recallHandle } = await producer.send({ topic: 'a', body: 'recalled', delay: 1_000 })
+    await producer.recall(recallHandle as string)
+    const again = await openQueue({}, { disk: disk.powerCut(1), clock })
+    await clock.advance(3_000)
+    expect(await bodiesOf(again.mq, 'a')).toEqual([])
+  })
+
   test('a recalled message never comes, also after a reopen', async () => {
     const { mq, clock, disk } = await openQueue()
     const producer = mq.producer()
