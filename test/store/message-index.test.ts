@@ -232,10 +232,7 @@ describe('the key index', () => {
       // RocketMQ 5.5 indexes `topic#T#tag` too, 5.3 did not; nothing but a query by tag asks for it.
       const tagHashes = new Map(
         expected(name).messages.map(({ msgTopic, commitLogOffset, properties }) => {
-          return [
-            commitLogOffset,
-            properties.TAGS === undefined ? -1 : indexKeyHash(msgTopic, `T#${properties.TAGS}`),
-          ]
+          return [commitLogOffset, properties.TAGS === undefined ? -1 : indexKeyHash(msgTopic, `T#${properties.TAGS}`)]
         }),
       )
       const wanted = entriesOf(theirs, sizes).filter(([hash, place]) => tagHashes.get(place) !== hash)
