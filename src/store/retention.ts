@@ -27,6 +27,8 @@ export type RetentionParts = {
   readonly checkpointed: () => number
   /** The lowest physicalOffset somebody still needs. */
   readonly keepFrom: () => number | Promise<number>
+  /** Puts the log on the device. */
+  readonly flush: () => Promise<void>
   readonly onEvent: (name: string, details: Readonly<Record<string, unknown>>) => void
 }
 
@@ -112,6 +114,8 @@ export class Retention {
       // A checkpoint that has not come so far yet holds nobody back: it comes by itself.
       this.#noteHeldBack(oldest.start, reason === 'bytes' && oldest.start + log.segmentBytes > needed)
       if (reason === undefined || !isFree) break
+      // Nobody needs it because copies of what was in it were appended: a power cut must not take those from the page cache.
+      if (removed === 0) await this.#parts.flush()
       await this.#remove(oldest, reason)
       removed++
     }

@@ -207,6 +207,7 @@ export class RunningStore implements WriterParts {
       index: files.index,
       checkpointed: () => this.checkpointer.checkpointed,
       keepFrom: () => hooks.keepFrom(),
+      flush: () => this.flusher.flushNow(),
       onEvent: this.#onEvent,
     })
   }

@@ -197,6 +197,13 @@ export const FURTHER_MUTATIONS = [
     after: '    return Number.POSITIVE_INFINITY\n',
     harness: HARNESS.RETENTION,
   },
+  {
+    name: 'retention drops what has a copy that is not on the device',
+    path: 'src/store/retention.ts',
+    before: '      if (removed === 0) await this.#parts.flush()\n',
+    after: '',
+    harness: HARNESS.DROPPED,
+  },
   // ---- what a killed process left in the page cache alone -----------------------------------------------------------
   {
     name: 'the checkpoint that a killed process wrote is not flushed',
