@@ -272,9 +272,9 @@ async function openOn(
   fileSystem: SimulatedDisk,
   clock: ManualClock,
   sizes: object,
-  process: number,
+  life: number,
 ): Promise<PocketMQ> {
-  const random = seededRandom(7 + process)
+  const random = seededRandom(7 + life)
   return await PocketMQ.open(FOLDER, {
     ...sizes,
     fileSystem,
