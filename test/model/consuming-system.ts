@@ -268,12 +268,7 @@ export class ConsumingSystem {
 }
 
 /** A process: on a clock that stands still it is by what is random that its message ids are no other's. */
-async function openOn(
-  fileSystem: SimulatedDisk,
-  clock: ManualClock,
-  sizes: object,
-  life: number,
-): Promise<PocketMQ> {
+async function openOn(fileSystem: SimulatedDisk, clock: ManualClock, sizes: object, life: number): Promise<PocketMQ> {
   const random = seededRandom(7 + life)
   return await PocketMQ.open(FOLDER, {
     ...sizes,
