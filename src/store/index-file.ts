@@ -43,6 +43,8 @@ const RUN_BYTES_MAX = 256 * 1024
 /** Bytes read at a time when all entries are gone through. */
 const SCAN_ENTRIES = 52_000
 
+const NO_SLOTS = new DataView(new ArrayBuffer(0))
+
 type Piece = { readonly bytes: Buffer; readonly view: DataView }
 
 /** One file of the key index. */
@@ -56,7 +58,7 @@ export class IndexFile {
   isUnflushed = false
   readonly #context: IndexContext
   #slots: Buffer | undefined
-  #slotsView: DataView = new DataView(new ArrayBuffer(0))
+  #slotsView: DataView = NO_SLOTS
   /** One byte for each page of slots: whether it differs from the file. */
   #dirtyPages: Uint8Array = new Uint8Array(0)
   #isHeaderDirty = false
@@ -179,6 +181,7 @@ export class IndexFile {
   releaseMemory(): void {
     if (this.isDirty || this.#context.isReadOnly) return
     this.#slots = undefined
+    this.#slotsView = NO_SLOTS
     this.#dirtyPages = new Uint8Array(0)
     this.#pieces = []
     this.#tailStart = this.header.nextEntry

@@ -78,8 +78,10 @@ async function growth(request: Request): Promise<number> {
   const part = (seconds: number): Promise<Answer> =>
     measureAppends({ ...request, seconds, warmUpSeconds: 0 }, { put: i => putting.put(i) })
   await part(request.seconds / 10)
+  await store.flush()
   const before = await held()
   await part((request.seconds * 9) / 10)
+  await store.flush()
   const after = await held()
   await store.close()
   return after - before
