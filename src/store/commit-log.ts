@@ -204,10 +204,12 @@ export class CommitLog {
   async flush(): Promise<void> {
     const target = this.written.value
     const active = this.#active
+    const activeStart = this.#activeStart
     if (active === undefined || target === this.flushed.value) return
     const sealed = [...this.#sealed]
     for (const { file } of sealed) await file.flush()
-    if (target > this.#activeStart || sealed.length === 0) await active.flush()
+    // The log may have rolled on meanwhile: what was active when this began is flushed all the same.
+    if (target > activeStart || sealed.length === 0) await active.flush()
     await this.#names.flush(this.#fileSystem, this.#folder)
     this.flushed.advance(target)
     this.#sealed = this.#sealed.filter(segment => !sealed.includes(segment))

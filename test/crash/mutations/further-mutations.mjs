@@ -204,6 +204,13 @@ export const FURTHER_MUTATIONS = [
     after: '',
     harness: HARNESS.DROPPED,
   },
+  {
+    name: 'a flush leaves out the segment that was active when it began',
+    path: 'src/store/commit-log.ts',
+    before: 'if (target > activeStart || sealed.length === 0) await active.flush()',
+    after: 'if (target > this.#activeStart || sealed.length === 0) await active.flush()',
+    harness: HARNESS.ROLLED,
+  },
   // ---- what a killed process left in the page cache alone -----------------------------------------------------------
   {
     name: 'the checkpoint that a killed process wrote is not flushed',

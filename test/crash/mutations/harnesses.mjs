@@ -21,6 +21,7 @@ export const HARNESS = {
   TRANSACTIONS: 'transactions',
   KILLED: 'killed, then cut',
   DROPPED: 'dropped',
+  ROLLED: 'rolled',
 }
 
 export const HARNESSES = {
@@ -42,6 +43,7 @@ export const HARNESSES = {
   [HARNESS.APPEND]: { files: ['test/store/append-path.test.ts'] },
   [HARNESS.READER]: { files: ['test/store/message-reader.test.ts'] },
   [HARNESS.TRANSACTIONS]: { files: ['test/regression/committed-twice.test.ts'] },
+  [HARNESS.ROLLED]: { files: ['test/regression/rolled-while-flushed.test.ts'] },
   [HARNESS.DROPPED]: { files: ['test/regression/dropped-before-its-copy.test.ts'] },
   [HARNESS.KILLED]: {
     files: ['test/regression/killed-then-cut.test.ts', 'test/regression/deleted-group-power-cut.test.ts'],
