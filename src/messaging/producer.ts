@@ -82,6 +82,7 @@ export class Producer {
   readonly #parts: ProducerParts
   readonly #core: ProducingCore
   readonly #settings: ProducerSettings
+  readonly #durability: Durability
   readonly #requests: OutgoingRequests
   readonly #waiting: WaitingSends
   readonly #accumulator: Accumulator | undefined
@@ -92,11 +93,12 @@ export class Producer {
     this.#parts = parts
     this.#core = parts.core
     this.#settings = parts.settings
+    this.#durability = parts.settings.durability ?? parts.defaultDurability
     this.group = parts.settings.group ?? DEFAULT_GROUP
     const { core, ids, clock, delayMsMax, compressor, settings } = parts
     this.#requests = new OutgoingRequests({
       ...{ core, ids, clock, delayMsMax, compressor, group: this.group },
-      durability: settings.durability ?? parts.defaultDurability,
+      durability: this.#durability,
       allowEmptyBody: settings.allowEmptyBody,
       selectQueue: settings.selectQueue,
     })
@@ -215,8 +217,7 @@ export class Producer {
   async recall(recallHandle: string): Promise<RecallReceipt> {
     this.#checkOpen()
     const { topic, uniqueKey } = parseRecallHandle(recallHandle)
-    const durability = this.#settings.durability ?? this.#parts.defaultDurability
-    const { status } = await this.#core.recall({ topic, recallHandle, durability })
+    const { status } = await this.#core.recall({ topic, recallHandle, durability: this.#durability })
     if (status === 'recalled') return { messageId: uniqueKey, status }
     if (status === 'too-late') return { messageId: uniqueKey, status: 'tooLate' }
     throw invalid(

@@ -43,9 +43,8 @@ const RUN_BYTES_MAX = 256 * 1024
 /** Bytes read at a time when all entries are gone through. */
 const SCAN_ENTRIES = 52_000
 
-const NO_SLOTS = new DataView(new ArrayBuffer(0))
-
-type Piece = { readonly bytes: Buffer; readonly view: DataView }
+/** Bytes and the view that reads and writes them: they go together. */
+type Viewed = { readonly bytes: Buffer; readonly view: DataView }
 
 /** One file of the key index. */
 export class IndexFile {
@@ -57,13 +56,12 @@ export class IndexFile {
   /** Something was written since the last flush. */
   isUnflushed = false
   readonly #context: IndexContext
-  #slots: Buffer | undefined
-  #slotsView: DataView = NO_SLOTS
+  #slots: Viewed | undefined
   /** One byte for each page of slots: whether it differs from the file. */
   #dirtyPages: Uint8Array = new Uint8Array(0)
   #isHeaderDirty = false
   /** Entries from #tailStart on, in pieces of PIECE_ENTRIES; those from #unwritten on are not in the file. */
-  #pieces: Piece[] = []
+  #pieces: Viewed[] = []
   #tailStart: number
   #unwritten: number
 
@@ -96,7 +94,7 @@ export class IndexFile {
 
   /** Adds one entry; the file is not full. */
   put(keyHash: number, physicalOffset: number, storeTimestamp: number): void {
-    const slots = this.#slots === undefined ? this.#loadSlots() : this.#slotsView
+    const slots = (this.#slots ?? this.#loadSlots()).view
     const header = this.header
     const number = header.nextEntry
     const slotAt = (keyHash % this.#context.sizes.slots) * INDEX_SLOT_BYTES
@@ -125,7 +123,7 @@ export class IndexFile {
   /** The number of the newest entry of the chain that `keyHash` belongs to, 0 for none. */
   async newestOf(keyHash: number): Promise<number> {
     const slot = keyHash % this.#context.sizes.slots
-    if (this.#slots !== undefined) return this.#slotsView.getInt32(slot * INDEX_SLOT_BYTES)
+    if (this.#slots !== undefined) return this.#slots.view.getInt32(slot * INDEX_SLOT_BYTES)
     if (!this.isCreated) return 0
     const bytes = Buffer.alloc(INDEX_SLOT_BYTES)
     await this.#read(bytes, indexSlotPosition(slot))
@@ -181,7 +179,6 @@ export class IndexFile {
   releaseMemory(): void {
     if (this.isDirty || this.#context.isReadOnly) return
     this.#slots = undefined
-    this.#slotsView = NO_SLOTS
     this.#dirtyPages = new Uint8Array(0)
     this.#pieces = []
     this.#tailStart = this.header.nextEntry
@@ -193,8 +190,8 @@ export class IndexFile {
    */
   async cutAt(physicalOffset: number): Promise<void> {
     const { slots } = this.#context.sizes
-    const table = Buffer.alloc(slots * INDEX_SLOT_BYTES)
-    const view = new DataView(table.buffer, table.byteOffset, table.length)
+    const table = viewed(Buffer.alloc(slots * INDEX_SLOT_BYTES))
+    const { view } = table
     const end = this.header.nextEntry
     let last: IndexEntry | undefined
     let number = INDEX_FIRST_ENTRY
@@ -213,9 +210,8 @@ export class IndexFile {
         number++
       }
     }
-    this.#dirtyPages = await this.#pagesThatDiffer(table)
+    this.#dirtyPages = await this.#pagesThatDiffer(table.bytes)
     this.#slots = table
-    this.#slotsView = view
     this.#resetTo(number, last, usedSlots)
   }
 
@@ -239,17 +235,16 @@ export class IndexFile {
     header.endTimestamp = Math.min(header.endTimestamp, header.beginTimestamp + last.secondsSince * 1000 + 999)
   }
 
-  #loadSlots(): DataView {
+  #loadSlots(): Viewed {
     const bytes = this.#context.sizes.slots * INDEX_SLOT_BYTES
-    const slots = Buffer.alloc(bytes)
+    const slots = viewed(Buffer.alloc(bytes))
     if (this.isCreated) {
       const file = this.#context.files.now(this.path, this.#context.isReadOnly ? 'read' : 'write')
-      file.readSync(slots, INDEX_HEADER_BYTES)
+      file.readSync(slots.bytes, INDEX_HEADER_BYTES)
     }
     this.#slots = slots
-    this.#slotsView = new DataView(slots.buffer, slots.byteOffset, slots.length)
     this.#dirtyPages = new Uint8Array(Math.ceil(bytes / PAGE_BYTES))
-    return this.#slotsView
+    return slots
   }
 
   /** For each page of a slot table 1 where the file has other bytes. Most often few do: what is the same need not be written and flushed. */
@@ -268,9 +263,8 @@ export class IndexFile {
     return pages
   }
 
-  #addPiece(): Piece {
-    const bytes = Buffer.allocUnsafeSlow(PIECE_ENTRIES * INDEX_ENTRY_BYTES)
-    const piece = { bytes, view: new DataView(bytes.buffer, bytes.byteOffset, bytes.length) }
+  #addPiece(): Viewed {
+    const piece = viewed(Buffer.allocUnsafeSlow(PIECE_ENTRIES * INDEX_ENTRY_BYTES))
     this.#pieces.push(piece)
     return piece
   }
@@ -310,7 +304,7 @@ export class IndexFile {
   }
 
   async #writeSlots(): Promise<void> {
-    const slots = this.#slots
+    const slots = this.#slots?.bytes
     if (slots === undefined) return
     const dirty = this.#dirtyPages
     for (let page = dirty.indexOf(1); page >= 0; page = dirty.indexOf(1, page)) {
@@ -329,6 +323,10 @@ export class IndexFile {
       await this.#context.pause()
     }
   }
+}
+
+function viewed(bytes: Buffer): Viewed {
+  return { bytes, view: new DataView(bytes.buffer, bytes.byteOffset, bytes.length) }
 }
 
 /** Entries are put in the order of the log; what breaks it, or is nothing but zeros, never reached the disk. */

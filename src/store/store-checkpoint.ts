@@ -81,12 +81,8 @@ export class StoreCheckpoint {
   /** Puts what `load` found on the device: a process that was killed may have left it in the page cache alone. */
   async flush(): Promise<void> {
     if ((await this.#fileSystem.stat(this.#path)) === undefined) return
-    const file = await this.#fileSystem.open(this.#path, 'write', this.#mode)
-    try {
-      await file.flush()
-    } finally {
-      await file.close()
-    }
+    this.#file ??= await this.#fileSystem.open(this.#path, 'write', this.#mode)
+    await this.#file.flush()
     await this.#fileSystem.flushFolder(dirname(this.#path))
   }
 

@@ -1,10 +1,9 @@
 /** Many consumers of many groups on many topics in one process. How fast, and how long the event loop is kept: `npm run bench:crowd`. */
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import { expect, test } from 'vitest'
 import { silentLogger } from '../../src/base/logger.ts'
 import type { MessageView } from '../../src/messaging/message-view.ts'
 import { PocketMQ } from '../../src/messaging/pocket-mq.ts'
+import { collectGarbage } from '../support/collect-garbage.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
 
 const CONSUMERS = 100
@@ -18,10 +17,8 @@ const OUTSTANDING = 500
 
 /** Bytes in use when nothing is left that could go. */
 function bytesInUse(): number {
-  setFlagsFromString('--expose-gc')
-  const collect = runInNewContext('gc') as () => void
-  collect()
-  collect()
+  collectGarbage()
+  collectGarbage()
   const { heapUsed, arrayBuffers } = process.memoryUsage()
   return heapUsed + arrayBuffers
 }

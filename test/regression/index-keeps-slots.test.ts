@@ -2,21 +2,17 @@
  * Each index file that was full kept its table of slots in memory, 2 MB with RocketMQ's sizes, until retention took the file. A soak of
  * an hour did not show it: its retention took them.
  */
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import { expect, it } from 'vitest'
 import { silentLogger } from '../../src/base/logger.ts'
 import { nextTurn } from '../../src/base/turns.ts'
 import { MessageStore } from '../../src/store/message-store.ts'
 import { ManualClock, SimulatedDisk } from '../../src/testing/testing.ts'
+import { collectGarbage } from '../support/collect-garbage.ts'
 
 const INDEX_SLOTS = 1_000_000
 const SLOT_BYTES = 4
 const INDEX_ENTRIES = 20
 const FILES = 20
-
-setFlagsFromString('--expose-gc')
-const collectGarbage = runInNewContext('gc') as () => void
 
 async function bytesHeld(): Promise<number> {
   for (let i = 0; i < 3; i++) {

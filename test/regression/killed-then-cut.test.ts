@@ -7,6 +7,7 @@ import { expect, it } from 'vitest'
 import { silentLogger } from '../../src/base/logger.ts'
 import { MessageStore } from '../../src/store/message-store.ts'
 import { ManualClock, SimulatedDisk } from '../../src/testing/testing.ts'
+import { cutAtFlushes } from '../crash/cut-images.ts'
 
 const FOLDER = '/store'
 const HASHED = /\/(checkpoint|state|consumerOffset\.json|\d+-\d+\.tmp)$/
@@ -44,14 +45,10 @@ it('is nobody else, whenever the process was killed and the power failed after i
   const others: string[] = []
   let cuts = 0
   for (const [kill, disk] of kills.entries()) {
-    const images: SimulatedDisk[] = []
-    const stop = disk.onFlush(() => {
-      for (let i = 0; i < CUTS; i++) images.push(disk.powerCut(1000 * kill + images.length))
-    })
+    const imagesOf = cutAtFlushes(disk, CUTS)
     const next = await openOn(disk)
     for (const name of ['third', 'fourth']) await work(next, name)
-    stop()
-    for (const [cut, image] of images.entries()) {
+    for (const [cut, image] of imagesOf().entries()) {
       cuts++
       const { opened, recovery } = await openOn(image)
       if (!opened.isOffsetsJsonOurs) others.push(`kill ${kill}, cut ${cut}: the offsets are somebody else's`)
@@ -76,10 +73,9 @@ it('is nobody else either where a full device refused a save, and the power fail
   })
   await expect(work(store, 'refused')).rejects.toMatchObject({ code: 'POCKETMQ_DISK_FULL' })
   rule.remove()
-  const images: SimulatedDisk[] = []
-  const stop = disk.onFlush(() => images.push(disk.powerCut(images.length)))
+  const imagesOf = cutAtFlushes(disk, 1)
   await work(store, 'second')
-  stop()
+  const images = imagesOf()
   expect(images.length).toBeGreaterThan(10)
   for (const image of images) expect((await openOn(image)).opened.isOffsetsJsonOurs).toBe(true)
 })

@@ -1,6 +1,4 @@
 /** Consume queues against a model: every entry, range and file, through flushes, cuts, retention, kills and power cuts. */
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import {
@@ -12,6 +10,7 @@ import type { ConsumeQueue } from '../../src/store/consume-queue.ts'
 import { ConsumeQueues } from '../../src/store/consume-queues.ts'
 import { ManualClock } from '../../src/testing/manual-clock.ts'
 import { SimulatedDisk } from '../../src/testing/simulated-disk.ts'
+import { collectGarbage } from '../support/collect-garbage.ts'
 
 const DIR = '/store'
 const PER_FILE = 20
@@ -445,10 +444,8 @@ describe('consume queues', () => {
     const content = Buffer.alloc(PER_FILE * ENTRY)
     content.write(entryHex({ physicalOffset: 0, sizeBytes: 100, tagsCode: 1 }), 'hex')
     for (let i = 0; i < 10_000; i++) disk.place(`${DIR}/consumequeue/topic-${i}/0/00000000000000000000`, content)
-    setFlagsFromString('--expose-gc')
-    const collect = runInNewContext('gc') as () => void
-    collect()
-    collect()
+    collectGarbage()
+    collectGarbage()
     const before = process.memoryUsage()
     const queues = await open(disk)
     await queues.lookUpAll()
@@ -457,8 +454,8 @@ describe('consume queues', () => {
     await queues.flush()
     expect(queues.unwrittenBytes).toBe(0)
     expect(files.most).toBeLessThanOrEqual(257)
-    collect()
-    collect()
+    collectGarbage()
+    collectGarbage()
     const after = process.memoryUsage()
     const bytes = after.heapUsed + after.arrayBuffers - before.heapUsed - before.arrayBuffers
     expect(bytes / 10_000).toBeLessThan(2048)

@@ -7,8 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
+import { collectGarbage } from '../support/collect-garbage.ts'
 import type { Sample } from './curve.ts'
 import { curveText, measure, trendsOf, trendText } from './curve.ts'
 import { SoakWork } from './soak-work.ts'
@@ -29,8 +28,6 @@ const { values } = parseArgs({
 })
 const seconds = Number(values.minutes) * 60
 const seed = Number(values.seed)
-setFlagsFromString('--expose-gc')
-const collectGarbage = runInNewContext('gc') as () => void
 
 const home = mkdtempSync(join(tmpdir(), 'pocketmq-soak-'))
 const dir = join(home, 'store')
