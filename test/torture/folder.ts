@@ -96,10 +96,11 @@ export class TortureFolder {
     const wanted = join(this.#parts.outside, 'wanted.json')
     writeFileSync(wanted, JSON.stringify(ledger.wanted(survived)))
     const life = this.#start({ dir, wanted, task: 'drain', isProducing: false, isConsuming: true })
-    await life.over()
+    const threads = await life.over()
     const said = life.said()
     ledger.add(said)
     if (said.endsWith('\ne\n')) ledger.checkDrained(survived)
+    else if (threads !== undefined) ledger.add(`x the drain did not come to its end: ${threads}\n`)
     else
       ledger.add(`x the drain ended by itself (${JSON.stringify(life.end)}): ${(await life.errors()).slice(0, 2000)}\n`)
   }

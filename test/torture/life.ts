@@ -3,6 +3,7 @@ import type { ChildProcess } from 'node:child_process'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, openSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
@@ -86,10 +87,13 @@ export class Life {
     await this.#ended
   }
 
-  /** Waits until it ends by itself; kills it where that takes too long. */
-  async over(): Promise<void> {
+  /** Waits until it ends by itself. Kills it where that takes too long, and answers what its threads were doing then. */
+  async over(): Promise<string | undefined> {
     await this.lives(PATIENCE_MS)
-    if (this.end === undefined) await this.kill()
+    if (this.end !== undefined) return undefined
+    const threads = await this.#threads()
+    await this.kill()
+    return threads
   }
 
   /** Stops it wherever it is, all its threads; what they were in the middle of in the kernel is over. False where it has ended. */
@@ -102,6 +106,36 @@ export class Life {
   /** Lets it go on. */
   resume(): void {
     this.#child.kill('SIGCONT')
+  }
+
+  /** A line for each thread: its state, the ticks it has had for itself and in the kernel, a second apart, and where it waits there. */
+  async #threads(): Promise<string> {
+    const before = this.#ticks()
+    await sleep(1000)
+    const after = this.#ticks()
+    const lines = [...after].map(([task, { name, state, ticks, waitsIn }]) => {
+      const { ticks: ticksBefore = '-' } = before.get(task) ?? {}
+      return `${name} ${state} ${ticksBefore} -> ${ticks} ${waitsIn}`
+    })
+    return lines.join('; ')
+  }
+
+  #ticks(): Map<string, { name: string; state: string; ticks: string; waitsIn: string }> {
+    const folder = `/proc/${this.pid}/task`
+    const read = (task: string, file: string): string => readFileSync(join(folder, task, file), 'latin1').trim()
+    try {
+      const tasks = readdirSync(folder).map(task => {
+        const fields = read(task, 'stat')
+          .replace(/^.*\) /, '')
+          .split(' ')
+        const [state = '', ticks = ''] = [fields[0], `${fields[11]}+${fields[12]}`]
+        return [task, { name: read(task, 'comm'), state, ticks, waitsIn: read(task, 'wchan') }] as const
+      })
+      return new Map(tasks)
+    } catch {
+      // It is ending just now, or there is no /proc here.
+      return new Map()
+    }
   }
 
   #isStopped(): boolean {
