@@ -237,13 +237,16 @@ export class MessageReader {
   /** The plan's records where they can be had without waiting: bytes that are the caller's alone. */
   #batchNow(plan: BatchPlan): Batch | undefined {
     const first = plan.physicalOffsets[0] as number
-    if (isOneRun(plan)) {
+    const isRun = isOneRun(plan)
+    if (isRun) {
       const taken = this.#runs.takeNow(first, plan.bytes)
       if (taken !== undefined) return { ...taken, count: plan.count }
     }
     if (!this.#reads.isNear(first)) return undefined
     const bytes = Buffer.allocUnsafe(plan.bytes)
-    return { bytes, start: 0, count: this.#copyNow(plan, bytes) }
+    const count = this.#copyNow(plan, bytes)
+    if (isRun && count > 0) this.#runs.noteEnd(first + runBytes(plan, 0, count))
+    return { bytes, start: 0, count }
   }
 
   async #batch(plan: BatchPlan): Promise<Batch> {
@@ -255,7 +258,7 @@ export class MessageReader {
     if (taken !== undefined) return { ...taken, count }
     const bytes = Buffer.allocUnsafe(plan.bytes)
     const copied = await this.#copy(plan, bytes)
-    if (isRun && copied === count) this.#runs.noteEnd(first + plan.bytes)
+    if (isRun && copied > 0) this.#runs.noteEnd(first + runBytes(plan, 0, copied))
     return { bytes, start: 0, count: copied }
   }
 

@@ -53,7 +53,7 @@ export class RunAhead {
     run.at += bytes
     run.position += bytes
     this.#keep(run)
-    if (run.limit - run.at < RUN_BYTES / 2) run.next ??= this.#load(run.position + run.limit - run.at)
+    run.next ??= this.#load(run.position + run.limit - run.at)
     return { bytes: run.bytes, start }
   }
 

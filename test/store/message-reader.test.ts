@@ -18,6 +18,24 @@ async function rigWith(count: number, options: Parameters<typeof readerRig>[0] =
   return rig
 }
 
+test('whoever reads a queue in order is given the bytes that were read ahead for him, not copies of them', async () => {
+  const RUN_BYTES = 1024 * 1024
+  const rig = await readerRig({ segmentBytes: 16 * RUN_BYTES, segments: 1, entriesPerFile: 20_000 })
+  for (let i = 0; i < 10_000; i++) rig.log.put({ ...ORDERS, body: Buffer.alloc(1024, i) })
+  await rig.dispatcher.drain()
+  rig.log.hotFrom = rig.log.end
+  const reader = rig.coldReader()
+  let copied = 0
+  let read = 0
+  while (read < 10_000) {
+    const { messages } = await reader.read({ ...ORDERS, queueOffset: read, maxMessages: 256 })
+    expect(messages[0]?.queueOffset).toBe(read)
+    copied += messages.filter(message => message.batchBytes.length < RUN_BYTES).length
+    read += messages.length
+  }
+  expect(copied).toBeLessThan(1500)
+})
+
 describe('get and read answer alike', () => {
   const WAYS = ['get', 'read'] as const
 
