@@ -1,7 +1,8 @@
 /**
  * The lock on a folder: an OFD write lock on byte 0 of `<folder>/lock`, which excludes a RocketMQ broker and is excluded by
  * one, excludes a second open in this process, and is freed by the kernel when its holder dies.
- * The one importer of fs-native-extensions, loaded when a lock is first taken.
+ * The one importer of fs-native-extensions: 25 small modules, loaded beforehand so that opening a folder does not stop a running
+ * service for as long as that takes.
  */
 import fs from 'node:fs'
 import { join } from 'node:path'
@@ -23,12 +24,18 @@ type NativeLocks = {
   unlock(fd: number, offset: number, length: number): void
 }
 
+/** The addon, or why there is none: told to whoever takes a lock. */
+const loading: Promise<NativeLocks | { readonly failure: unknown }> = import('fs-native-extensions').then(
+  addon => addon.default,
+  (failure: unknown) => ({ failure }),
+)
+
 /** Lock files held by this process, as `device:inode`. */
 const heldHere = new Set<string>()
 
 /** Takes the lock on `folder`, waiting up to `waitMs`. See FileSystem.lock. */
 export async function lockFolder(folder: string, waitMs: number, mode: number): Promise<StoreLock> {
-  const locks = await loadLocks()
+  const locks = await loadedLocks()
   const path = join(folder, LOCK_FILE)
   const file = await NodeFile.open(path, 'create', mode)
   try {
@@ -99,18 +106,16 @@ async function lockedError(path: string): Promise<PocketMQError> {
   )
 }
 
-async function loadLocks(): Promise<NativeLocks> {
-  try {
-    const loaded = await import('fs-native-extensions')
-    return loaded.default
-  } catch (thrown) {
-    if (errnoOf(thrown) === 'EMFILE') throw ioError(thrown, 'load', 'fs-native-extensions')
-    throw new PocketMQError('LOCK_UNAVAILABLE', 'The lock addon (fs-native-extensions) cannot be loaded here', {
-      hint: "There is no build of it for this platform (musl, for one): open with lock: 'none' where nothing else can open the store.",
-      cause: thrown,
-      details: { platform: process.platform, arch: process.arch },
-    })
-  }
+async function loadedLocks(): Promise<NativeLocks> {
+  const locks = await loading
+  if (!('failure' in locks)) return locks
+  const { failure } = locks
+  if (errnoOf(failure) === 'EMFILE') throw ioError(failure, 'load', 'fs-native-extensions')
+  throw new PocketMQError('LOCK_UNAVAILABLE', 'The lock addon (fs-native-extensions) cannot be loaded here', {
+    hint: "There is no build of it for this platform (musl, for one): open with lock: 'none' where nothing else can open the store.",
+    cause: failure,
+    details: { platform: process.platform, arch: process.arch },
+  })
 }
 
 function fileKey(file: NodeFile): string {
