@@ -217,14 +217,14 @@ export const MUTATIONS = [
   {
     name: 'the op message before the commit',
     path: 'src/messaging/transactions.ts',
-    before: 'this.#store.putAll([...records, opOf([decided])])',
+    before: "this.#store.putAll([...records, opOf([decided])], 'successor')",
     after: '[...records, opOf([decided])].reverse().map(record => this.#store.put(record)).reverse()',
     harness: INVARIANTS,
   },
   {
     name: 'the commit before the op message, apart',
     path: 'src/messaging/transactions.ts',
-    before: 'this.#store.putAll([...records, opOf([decided])])',
+    before: "this.#store.putAll([...records, opOf([decided])], 'successor')",
     after: '[...records, opOf([decided])].map(record => this.#store.put(record))',
     harness: INVARIANTS,
   },
