@@ -11,6 +11,8 @@ export type AdmissionParts = {
   readonly flusher: Flusher
   readonly dispatched: Watermark
   readonly bounds: AppendBounds
+  /** What was refused last, until something is appended again. */
+  readonly refusedBytes: () => number
   /** Throws where waiting does not help. */
   readonly checkOpen: () => void
   /** Resolves when retention lets the log grow. */
@@ -25,9 +27,13 @@ export class Admission {
     this.#parts = parts
   }
 
-  /** Resolves when `bytes` more would be admitted at this moment; another caller may be quicker. */
-  async admitted(bytes: number, signal: AbortSignal | undefined, kind: PutKind): Promise<void> {
-    const { log, flusher, dispatched, bounds, checkOpen, room } = this.#parts
+  /**
+   * Resolves when `wantedBytes` more would be admitted at this moment, and what was refused last: whoever was refused may ask for less
+   * than he appends, would be back at once, and no flush would ever be heard of. Another caller may be quicker.
+   */
+  async admitted(wantedBytes: number, signal: AbortSignal | undefined, kind: PutKind): Promise<void> {
+    const { log, flusher, dispatched, bounds, refusedBytes, checkOpen, room } = this.#parts
+    const bytes = Math.max(wantedBytes, refusedBytes())
     checkOpen()
     if (kind === 'new') await room(signal)
     await log.prepared(bytes)

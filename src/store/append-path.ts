@@ -51,6 +51,7 @@ export class AppendPath {
   #unwrittenCount = 0
   #isWriteOutDue = false
   #lastStoreTimestamp: number
+  #refusedBytes = 0
 
   constructor(parts: AppendParts) {
     this.#parts = parts
@@ -60,6 +61,11 @@ export class AppendPath {
 
   get lastStoreTimestamp(): number {
     return this.#lastStoreTimestamp
+  }
+
+  /** What was refused last; 0 where something was appended since. */
+  get refusedBytes(): number {
+    return this.#refusedBytes
   }
 
   /** Appends one record. */
@@ -116,6 +122,7 @@ export class AppendPath {
   #admit(sizeBytes: number): void {
     const { log, bounds, dispatched } = this.#parts
     const appended = log.appended + sizeBytes
+    this.#refusedBytes = sizeBytes
     if (appended - log.flushed.value > bounds.unflushedBytesMax && log.appended > log.flushed.value) {
       throw backpressure('unflushedBytesMax', bounds.unflushedBytesMax, log.appended - log.flushed.value)
     }
@@ -144,7 +151,10 @@ export class AppendPath {
       this.#takeBack(asError(error))
       throw error
     }
-    if (at >= 0) return at
+    if (at >= 0) {
+      this.#refusedBytes = 0
+      return at
+    }
     throw new PocketMQError('BACKPRESSURE', 'the segment is not prepared that far yet', {
       hint: 'Await `store.admitted(bytes)`, or use `send`, which waits by itself.',
     })

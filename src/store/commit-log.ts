@@ -53,8 +53,6 @@ export class CommitLog {
   #next: NextSegment | undefined
   #preparing: Promise<void> | undefined
   #prepareFailure: unknown
-  /** What `room` had no room for last, until it has given room again. */
-  #refusedBytes = 0
   readonly #names = new UnflushedNames()
   #isClosing = false
 
@@ -157,9 +155,7 @@ export class CommitLog {
     // A segment always ends in a filler of at least 8 bytes. RocketMQ: CommitLog.DefaultAppendMessageCallback.
     const isFull = bytes + FILLER_BYTES > active.lengthBytes - active.appended
     if (isFull && this.#roll(active)) return this.room(bytes)
-    const at = isFull ? -1 : active.reserve(bytes)
-    this.#refusedBytes = at < 0 ? bytes : 0
-    return at
+    return isFull ? -1 : active.reserve(bytes)
   }
 
   /** The first `bytes` of the room are now part of the log. */
@@ -167,12 +163,8 @@ export class CommitLog {
     ;(this.#active as MappedFile).append(bytes)
   }
 
-  /**
-   * Resolves when `room` can give so many bytes, and what it refused last: whoever was refused may ask for less than he appends, and
-   * would be back at once. Rejects with DISK_FULL or IO where that cannot be.
-   */
-  async prepared(wantedBytes: number): Promise<void> {
-    const bytes = Math.max(wantedBytes, this.#refusedBytes)
+  /** Resolves when `room` can give so many bytes. Rejects with DISK_FULL or IO where that cannot be. */
+  async prepared(bytes: number): Promise<void> {
     const active = this.#active as MappedFile
     const remaining = active.lengthBytes - active.appended
     if (bytes + FILLER_BYTES <= remaining) return await active.prepared(bytes)

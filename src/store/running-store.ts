@@ -190,6 +190,7 @@ export class RunningStore implements WriterParts {
       flusher: this.flusher,
       dispatched: this.dispatcher.dispatched,
       bounds: this.#bounds,
+      refusedBytes: () => this.append.refusedBytes,
       checkOpen: () => status.checkWritable(),
       room: signal => this.retention.room(signal),
     })
