@@ -12,6 +12,7 @@ export const HARNESS = {
   AHEAD: 'ahead of the device',
   TOPICS: 'topics',
   SMALL_FILES: 'small files',
+  OFFSETS: 'offsets',
   BYTES: 'bytes',
   BYTES_OF_BROKERS: "brokers' bytes",
   REPAIR: 'repair',
@@ -25,8 +26,8 @@ export const HARNESS = {
 }
 
 export const HARNESSES = {
-  [HARNESS.ENGINE]: { files: ['test/crash/power-cut-engine.test.ts'], cuts: 3000 },
-  [HARNESS.MESSAGING]: { files: ['test/crash/power-cut-messaging.test.ts'], name: 'loses and repeats', cuts: 4000 },
+  [HARNESS.ENGINE]: { files: ['test/crash/power-cut-engine.test.ts'], cuts: 9000 },
+  [HARNESS.MESSAGING]: { files: ['test/crash/power-cut-messaging.test.ts'], name: 'loses and repeats', cuts: 8000 },
   [HARNESS.FAULTS]: { files: ['test/crash/disk-faults.test.ts'] },
   [HARNESS.RECALL]: { files: ['test/regression/recall-on-full-device.test.ts'] },
   [HARNESS.STATE]: { files: ['test/codec/state-page.test.ts', 'test/store/state-file.test.ts'] },
@@ -35,6 +36,7 @@ export const HARNESSES = {
   [HARNESS.TOPICS]: { files: ['test/messaging/topics.test.ts'], name: 'falls back to the one before' },
   [HARNESS.BROKER]: { files: ['test/regression/broker-killed-early.test.ts', 'test/crash/broker-visits.test.ts'] },
   [HARNESS.SMALL_FILES]: { files: ['test/contract/file-system.test.ts'], name: 'replaced as a whole' },
+  [HARNESS.OFFSETS]: { files: ['test/messaging/offset-table.test.ts'] },
   [HARNESS.BYTES]: { files: ['test/crash/bad-bytes.test.ts'], name: 'a flipped bit' },
   [HARNESS.BYTES_OF_BROKERS]: {
     files: ['test/regression/slot-of-another.test.ts', 'test/regression/log-cut-in-record.test.ts'],

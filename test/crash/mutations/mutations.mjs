@@ -70,7 +70,7 @@ export const MUTATIONS = [
     // biome-ignore lint/suspicious/noTemplateCurlyInString: it is source text
     before: '    await fileSystem.link(path, `${path}.bak`)\n',
     after: '',
-    harness: ENGINE,
+    harness: HARNESS.SMALL_FILES,
   },
   {
     name: 'a changed group is not saved',
@@ -184,7 +184,7 @@ export const MUTATIONS = [
     path: 'src/messaging/offsets-at-open.ts',
     before: 'if (one.ranges.end <= end) continue',
     after: 'if (end >= 0) continue',
-    harness: MESSAGING,
+    harness: HARNESS.OFFSETS,
   },
   {
     name: 'offsets in a new file that is not flushed',
