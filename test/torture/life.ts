@@ -2,12 +2,12 @@
 import type { ChildProcess } from 'node:child_process'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { closeSync, openSync, readdirSync, readFileSync, statSync } from 'node:fs'
-import { join } from 'node:path'
+import { closeSync, openSync, readFileSync, statSync } from 'node:fs'
 import { text } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { Orders } from './lines.ts'
+import { comparedText, isStopped, switchesOf, threadsOf } from './threads.ts'
 
 const CHILD = fileURLToPath(new URL('./torture-child.js', import.meta.url))
 const POLL_MS = 5
@@ -21,12 +21,21 @@ export function endLives(): void {
   for (const child of living) child.kill('SIGKILL')
 }
 
+/** A process in which nothing has moved for so long is woken up. */
+const MOTIONLESS_MS = 5_000
+const LOOK_MS = 500
+
 /** A running process. */
 export class Life {
+  /** How many processes went on only after they were stopped and continued. */
+  static wokenUp = 0
   readonly #child: ChildProcess
   readonly #heard: string
   readonly #errors: Promise<string>
   readonly #ended: Promise<unknown>
+  #switches = -1
+  /** Stopped by whoever has it. */
+  #isHeld = false
   /** How it ended; undefined while it runs. */
   end: { readonly code: number | null; readonly signal: NodeJS.Signals | null } | undefined
 
@@ -38,7 +47,9 @@ export class Life {
     closeSync(output)
     living.add(this.#child)
     this.#errors = text(this.#child.stderr as NonNullable<ChildProcess['stderr']>)
+    const watching = setInterval(() => void this.#watch(), MOTIONLESS_MS)
     this.#ended = once(this.#child, 'exit').then(([code, signal]) => {
+      clearInterval(watching)
       living.delete(this.#child)
       this.end = { code: code as number | null, signal: signal as NodeJS.Signals | null }
     })
@@ -91,59 +102,42 @@ export class Life {
   async over(): Promise<string | undefined> {
     await this.lives(PATIENCE_MS)
     if (this.end !== undefined) return undefined
-    const threads = await this.#threads()
+    const before = threadsOf(this.pid)
+    await sleep(LOOK_MS)
+    const text = comparedText(before, threadsOf(this.pid))
     await this.kill()
-    return threads
+    return text
   }
 
   /** Stops it wherever it is, all its threads; what they were in the middle of in the kernel is over. False where it has ended. */
   async stop(): Promise<boolean> {
+    this.#isHeld = true
     this.#child.kill('SIGSTOP')
-    while (this.end === undefined && !this.#isStopped()) await sleep(1)
+    while (this.end === undefined && !isStopped(this.pid)) await sleep(1)
     return this.end === undefined
   }
 
   /** Lets it go on. */
   resume(): void {
+    this.#isHeld = false
     this.#child.kill('SIGCONT')
   }
 
-  /** A line for each thread: its state, the ticks it has had for itself and in the kernel, a second apart, and where it waits there. */
-  async #threads(): Promise<string> {
-    const before = this.#ticks()
-    await sleep(1000)
-    const after = this.#ticks()
-    const lines = [...after].map(([task, { name, state, ticks, waitsIn }]) => {
-      const { ticks: ticksBefore = '-' } = before.get(task) ?? {}
-      return `${name} ${state} ${ticksBefore} -> ${ticks} ${waitsIn}`
-    })
-    return lines.join('; ')
-  }
-
-  #ticks(): Map<string, { name: string; state: string; ticks: string; waitsIn: string }> {
-    const folder = `/proc/${this.pid}/task`
-    const read = (task: string, file: string): string => readFileSync(join(folder, task, file), 'latin1').trim()
-    try {
-      const tasks = readdirSync(folder).map(task => {
-        const fields = read(task, 'stat')
-          .replace(/^.*\) /, '')
-          .split(' ')
-        const [state = '', ticks = ''] = [fields[0], `${fields[11]}+${fields[12]}`]
-        return [task, { name: read(task, 'comm'), state, ticks, waitsIn: read(task, 'wchan') }] as const
-      })
-      return new Map(tasks)
-    } catch {
-      // It is ending just now, or there is no /proc here.
-      return new Map()
-    }
-  }
-
-  #isStopped(): boolean {
-    try {
-      const tasks = readdirSync(`/proc/${this.pid}/task`)
-      return tasks.every(task => /^\d+ \(.*\) T/.test(readFileSync(`/proc/${this.pid}/task/${task}/stat`, 'latin1')))
-    } catch {
-      return false
-    }
+  /**
+   * A process in which no thread ever moves may be asleep for no reason of its own: on Linux 6.18 a thread was seen to wait for the
+   * lock of malloc while nobody held it. Stopped and continued, every thread looks again at what it waits for: whoever missed a
+   * wake-up goes on, and is counted; whoever waits for what never comes waits on.
+   */
+  async #watch(): Promise<void> {
+    const before = this.#switches
+    this.#switches = switchesOf(this.pid)
+    if (this.#isHeld || this.#switches !== before) return
+    this.#child.kill('SIGSTOP')
+    while (this.end === undefined && !isStopped(this.pid)) await sleep(1)
+    if (!this.#isHeld) this.#child.kill('SIGCONT')
+    await sleep(LOOK_MS)
+    const woken = switchesOf(this.pid)
+    await sleep(LOOK_MS)
+    if (this.end !== undefined || switchesOf(this.pid) !== woken) Life.wokenUp++
   }
 }

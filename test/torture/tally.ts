@@ -31,6 +31,8 @@ export class Tally {
   acknowledgements = 0
   repeats = 0
   folders = 0
+  /** Processes that went on only after they were stopped and continued: see life.ts. */
+  wokenUp = 0
 
   constructor(progress?: TextStream) {
     this.#progress = progress
@@ -77,10 +79,10 @@ export class Tally {
 
   /** Everything, for `--json`. */
   toJSON(): Record<string, unknown> {
-    const { events, skipped, findings, acknowledgements, repeats, folders, reorderings } = this
+    const { events, skipped, findings, acknowledgements, repeats, folders, wokenUp, reorderings } = this
     const losses = findings.filter(finding => /is lost|never got/.test(finding)).length
     const [errors, ends] = [Object.fromEntries(this.errors), Object.fromEntries(this.ends)]
-    return { events, acknowledgements, folders, losses, reorderings, repeats, errors, ends, skipped, findings }
+    return { events, acknowledgements, folders, wokenUp, losses, reorderings, repeats, errors, ends, skipped, findings }
   }
 
   /** The tables for people. */
@@ -89,6 +91,7 @@ export class Tally {
     const rows: (readonly [string, number])[] = Object.entries(this.events)
     const totals: (readonly [string, number])[] = [
       ['folders', this.folders],
+      ['processes that had to be woken up', this.wokenUp],
       ['acknowledgements', this.acknowledgements],
       ['messages that came again', this.repeats],
       ['losses', losses],

@@ -13,6 +13,7 @@ import type { FolderTorture } from './folder.ts'
 import { TortureFolder } from './folder.ts'
 import { fullFolder } from './full-device.ts'
 import { killFolder } from './kills.ts'
+import { Life } from './life.ts'
 import type { Planted } from './lines.ts'
 import { EVENTS, Tally } from './tally.ts'
 
@@ -72,6 +73,7 @@ export async function torture(options: TortureOptions): Promise<{ tally: Tally; 
     stopProgress()
     await unmountAll()
   }
+  tally.wokenUp = Life.wokenUp
   return { tally, seconds: elapsedSeconds() }
 }
 
