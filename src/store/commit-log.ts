@@ -163,12 +163,13 @@ export class CommitLog {
     ;(this.#active as MappedFile).append(bytes)
   }
 
-  /** Resolves when `room` can give so many bytes. Rejects with DISK_FULL or IO where that cannot be. */
+  /** Resolves when `room` can give so many bytes, or fewer. Rejects with DISK_FULL or IO where that cannot be. */
   async prepared(bytes: number): Promise<void> {
     const active = this.#active as MappedFile
     const remaining = active.lengthBytes - active.appended
-    if (bytes + FILLER_BYTES <= remaining) return await active.prepared(bytes)
-    await active.prepared(FILLER_BYTES)
+    // Where so many do not fit, fewer may: all that is left has to be prepared.
+    await active.prepared(Math.min(bytes, remaining))
+    if (bytes + FILLER_BYTES <= remaining) return
     this.#prepareFailure = undefined
     if (this.#next === undefined) this.#prepareNext()
     await this.#preparing

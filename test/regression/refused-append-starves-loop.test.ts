@@ -1,25 +1,31 @@
 /**
  * Was: a copy for a retry is larger than its message, and who put it waited for the message's size. Where only that fitted, the
  * wait was over at once, again and again, in one turn of the event loop: the next segment was never ready, and nothing went on.
- * The same with the bounds of what is not flushed and not dispatched: no flush was ever heard of.
+ * The same with the bounds of what is not flushed and not dispatched: no flush was ever heard of. And the same with who waited for
+ * more than he appends, which did not fit in what was left of the segment: what was left was never prepared.
  */
 import { expect, it } from 'vitest'
 import { silentLogger } from '../../src/base/logger.ts'
+import { nextTurn } from '../../src/base/turns.ts'
+import type { FileSystem, MappedFile } from '../../src/files/file-system.ts'
 import { MessageStore } from '../../src/store/message-store.ts'
+import { SimulatedDisk } from '../../src/testing/testing.ts'
 import { IO_MODES } from '../support/mmap-available.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
 
 const PUTS = 400
+const SEGMENT_BYTES = 64 * 1024
+const PIECE_BYTES = 4096
 const RECORD = { topic: 'orders', queueId: 0, body: Buffer.alloc(2000, 'b') }
 
-/** Appends, and answers how often it was refused, waiting for one byte each time. */
-async function refusals(store: MessageStore): Promise<number> {
+/** Appends, and answers how often it was refused, waiting for so many bytes each time. */
+async function refusals(store: MessageStore, bytes = 1): Promise<number> {
   for (let count = 0; count < 100; count++) {
     try {
       store.put(RECORD)
       return count
     } catch {
-      await store.admitted(1)
+      await store.admitted(bytes)
     }
   }
   return Number.POSITIVE_INFINITY
@@ -29,7 +35,7 @@ it.each(IO_MODES)('io %s: after a refused append, `admitted` waits for what was 
   const store = await MessageStore.open(temporaryFolder(), {
     logger: silentLogger,
     io,
-    commitLogSegmentBytes: 64 * 1024,
+    commitLogSegmentBytes: SEGMENT_BYTES,
   })
   let most = 0
   for (let i = 0; i < PUTS; i++) most = Math.max(most, await refusals(store))
@@ -48,3 +54,53 @@ it.each([
   expect(most).toBeLessThan(5)
   await store.close()
 })
+
+it('the same where more is waited for than what is left of a segment that is prepared piece by piece', async () => {
+  const store = await MessageStore.open('/store', {
+    logger: silentLogger,
+    fileSystem: piecemeal(new SimulatedDisk()),
+    commitLogSegmentBytes: SEGMENT_BYTES,
+  })
+  let most = 0
+  for (let i = 0; i < PUTS; i++) most = Math.max(most, await refusals(store, i < 5 ? 1 : SEGMENT_BYTES - 5000))
+  expect(most).toBeGreaterThan(0)
+  expect(most).toBeLessThan(5)
+  await store.close()
+})
+
+/** Like a mapping whose zeros are written ahead: of each segment one more piece can be appended to in each turn that somebody asks in. */
+function piecemeal(fileSystem: FileSystem): FileSystem {
+  return new Proxy(fileSystem, {
+    get: (target, name) => {
+      if (name === 'canRollSync') return false
+      if (name !== 'openSegment') return bound(target, name)
+      return async (...given: Parameters<FileSystem['openSegment']>) => inPieces(await target.openSegment(...given))
+    },
+  })
+}
+
+function inPieces(file: MappedFile): MappedFile {
+  let preparedEnd = file.appended
+  let piece: Promise<void> | undefined
+  const ask = (): Promise<void> => {
+    piece ??= nextTurn().then(() => {
+      preparedEnd = Math.min(file.lengthBytes, preparedEnd + PIECE_BYTES)
+      piece = undefined
+    })
+    return piece
+  }
+  const reserve = (bytes: number): number => {
+    if (file.appended + bytes <= preparedEnd) return file.reserve(bytes)
+    void ask()
+    return -1
+  }
+  const prepared = async (bytes: number): Promise<void> => {
+    for (const end = file.appended + bytes; preparedEnd < end; ) await ask()
+  }
+  return new Proxy(file, { get: (target, name) => Reflect.get({ reserve, prepared }, name) ?? bound(target, name) })
+}
+
+function bound(target: object, name: string | symbol): unknown {
+  const value: unknown = Reflect.get(target, name, target)
+  return typeof value === 'function' ? value.bind(target) : value
+}
