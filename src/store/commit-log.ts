@@ -175,7 +175,7 @@ export class CommitLog {
     await this.#preparing
     if (this.#prepareFailure !== undefined) throw this.#prepareFailure
     // Made, but perhaps not prepared as far as a large record needs.
-    await this.#next?.file.prepared(bytes)
+    await this.#next?.file.prepared(Math.min(bytes, this.segmentBytes - FILLER_BYTES))
   }
 
   /** Everything appended is in the page cache on return. When it throws, `written` has not moved. */

@@ -55,6 +55,20 @@ it.each([
   await store.close()
 })
 
+it.each(IO_MODES)('io %s: who waits for more than a segment holds waits for all of one', async io => {
+  const store = await MessageStore.open(temporaryFolder(), {
+    logger: silentLogger,
+    io,
+    commitLogSegmentBytes: SEGMENT_BYTES,
+  })
+  for (let i = 0; i < PUTS; i++) {
+    await store.admitted(2 * SEGMENT_BYTES)
+    store.put(RECORD)
+  }
+  expect(store.queueRange('orders', 0)).toBeDefined()
+  await store.close()
+})
+
 it('the same where more is waited for than what is left of a segment that is prepared piece by piece', async () => {
   const store = await MessageStore.open('/store', {
     logger: silentLogger,
