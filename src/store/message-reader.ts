@@ -238,15 +238,13 @@ export class MessageReader {
   #batchNow(plan: BatchPlan): Batch | undefined {
     const first = plan.physicalOffsets[0] as number
     const isRun = isOneRun(plan)
-    if (isRun) {
-      const taken = this.#runs.takeNow(first, plan.bytes)
-      if (taken !== undefined) return { ...taken, count: plan.count }
-    }
+    const taken = isRun ? this.#runs.takeNow(first, plan.bytes) : undefined
+    if (taken !== undefined) return { ...taken, count: plan.count }
     if (!this.#reads.isNear(first)) return undefined
     const bytes = Buffer.allocUnsafe(plan.bytes)
-    const count = this.#copyNow(plan, bytes)
-    if (isRun && count > 0) this.#runs.noteEnd(first + runBytes(plan, 0, count))
-    return { bytes, start: 0, count }
+    const copied = this.#copyNow(plan, bytes)
+    if (isRun) this.#noteCopied(plan, copied)
+    return { bytes, start: 0, count: copied }
   }
 
   async #batch(plan: BatchPlan): Promise<Batch> {
@@ -258,8 +256,13 @@ export class MessageReader {
     if (taken !== undefined) return { ...taken, count }
     const bytes = Buffer.allocUnsafe(plan.bytes)
     const copied = await this.#copy(plan, bytes)
-    if (isRun && copied > 0) this.#runs.noteEnd(first + runBytes(plan, 0, copied))
+    if (isRun) this.#noteCopied(plan, copied)
     return { bytes, start: 0, count: copied }
+  }
+
+  /** Whoever goes on where so many records of a run ended reads in order. */
+  #noteCopied(plan: BatchPlan, count: number): void {
+    if (count > 0) this.#runs.noteEnd((plan.physicalOffsets[0] as number) + runBytes(plan, 0, count))
   }
 
   /** Copies the plan's records one behind the other; answers how many could be had. */

@@ -28,7 +28,7 @@ type Run = {
   at: number
   readonly limit: number
   position: number
-  /** What comes behind, once somebody is near it. */
+  /** What comes behind: asked for when the first bytes of this are taken. */
   next: Promise<Run | undefined> | undefined
 }
 

@@ -19,7 +19,7 @@ const PIECE_BYTES = 4096
 const RECORD = { topic: 'orders', queueId: 0, body: Buffer.alloc(2000, 'b') }
 
 /** Appends, and answers how often it was refused, waiting for so many bytes each time. */
-async function refusals(store: MessageStore, bytes = 1): Promise<number> {
+async function refusals(store: MessageStore, bytes: number): Promise<number> {
   for (let count = 0; count < 100; count++) {
     try {
       store.put(RECORD)
@@ -31,15 +31,20 @@ async function refusals(store: MessageStore, bytes = 1): Promise<number> {
   return Number.POSITIVE_INFINITY
 }
 
+/** The most often that one of many appends was refused. */
+async function mostRefusals(store: MessageStore, bytesOf: (i: number) => number = () => 1): Promise<number> {
+  let most = 0
+  for (let i = 0; i < PUTS; i++) most = Math.max(most, await refusals(store, bytesOf(i)))
+  return most
+}
+
 it.each(IO_MODES)('io %s: after a refused append, `admitted` waits for what was refused', async io => {
   const store = await MessageStore.open(temporaryFolder(), {
     logger: silentLogger,
     io,
     commitLogSegmentBytes: SEGMENT_BYTES,
   })
-  let most = 0
-  for (let i = 0; i < PUTS; i++) most = Math.max(most, await refusals(store))
-  expect(most).toBeLessThan(5)
+  expect(await mostRefusals(store)).toBeLessThan(5)
   await store.close()
 })
 
@@ -48,8 +53,7 @@ it.each([
   ['undispatchedBytesMax', { undispatchedBytesMax: 64 * 1024 }],
 ])('the same where %s refused it', async (_, bounds) => {
   const store = await MessageStore.open(temporaryFolder(), { logger: silentLogger, ...bounds })
-  let most = 0
-  for (let i = 0; i < PUTS; i++) most = Math.max(most, await refusals(store))
+  const most = await mostRefusals(store)
   expect(most).toBeGreaterThan(0)
   expect(most).toBeLessThan(5)
   await store.close()
@@ -75,8 +79,7 @@ it('the same where more is waited for than what is left of a segment that is pre
     fileSystem: piecemeal(new SimulatedDisk()),
     commitLogSegmentBytes: SEGMENT_BYTES,
   })
-  let most = 0
-  for (let i = 0; i < PUTS; i++) most = Math.max(most, await refusals(store, i < 5 ? 1 : SEGMENT_BYTES - 5000))
+  const most = await mostRefusals(store, i => (i < 5 ? 1 : SEGMENT_BYTES - 5000))
   expect(most).toBeGreaterThan(0)
   expect(most).toBeLessThan(5)
   await store.close()

@@ -13,6 +13,9 @@ const CHILD = fileURLToPath(new URL('./torture-child.js', import.meta.url))
 const POLL_MS = 5
 /** Nothing takes so long, also on a machine that has other things to do. */
 const PATIENCE_MS = 150_000
+/** A process in which nothing has moved for so long is woken up. */
+const MOTIONLESS_MS = 5_000
+const LOOK_MS = 500
 
 const living = new Set<ChildProcess>()
 
@@ -20,10 +23,6 @@ const living = new Set<ChildProcess>()
 export function endLives(): void {
   for (const child of living) child.kill('SIGKILL')
 }
-
-/** A process in which nothing has moved for so long is woken up. */
-const MOTIONLESS_MS = 5_000
-const LOOK_MS = 500
 
 /** A running process. */
 export class Life {
@@ -112,8 +111,7 @@ export class Life {
   /** Stops it wherever it is, all its threads; what they were in the middle of in the kernel is over. False where it has ended. */
   async stop(): Promise<boolean> {
     this.#isHeld = true
-    this.#child.kill('SIGSTOP')
-    while (this.end === undefined && !isStopped(this.pid)) await sleep(1)
+    await this.#halt()
     return this.end === undefined
   }
 
@@ -121,6 +119,11 @@ export class Life {
   resume(): void {
     this.#isHeld = false
     this.#child.kill('SIGCONT')
+  }
+
+  async #halt(): Promise<void> {
+    this.#child.kill('SIGSTOP')
+    while (this.end === undefined && !isStopped(this.pid)) await sleep(1)
   }
 
   /**
@@ -131,9 +134,9 @@ export class Life {
   async #watch(): Promise<void> {
     const before = this.#switches
     this.#switches = switchesOf(this.pid)
-    if (this.#isHeld || this.#switches !== before) return
-    this.#child.kill('SIGSTOP')
-    while (this.end === undefined && !isStopped(this.pid)) await sleep(1)
+    // No switch at all: there is no /proc to tell, nor to say when it has stopped.
+    if (this.#isHeld || this.#switches === 0 || this.#switches !== before) return
+    await this.#halt()
     if (!this.#isHeld) this.#child.kill('SIGCONT')
     await sleep(LOOK_MS)
     const woken = switchesOf(this.pid)

@@ -2,7 +2,7 @@
 import type { TextStream } from '../../src/surfaces/cli/output.ts'
 import { tableText } from '../../src/surfaces/cli/output.ts'
 import type { Ledger } from './ledger.ts'
-import type { Life } from './life.ts'
+import { Life } from './life.ts'
 
 /** What was done to processes and devices, in the order it is shown. */
 export const EVENTS = [
@@ -31,8 +31,6 @@ export class Tally {
   acknowledgements = 0
   repeats = 0
   folders = 0
-  /** Processes that went on only after they were stopped and continued: see life.ts. */
-  wokenUp = 0
 
   constructor(progress?: TextStream) {
     this.#progress = progress
@@ -71,6 +69,10 @@ export class Tally {
     const findings = complaints.map(complaint => `${where}: ${complaint}`)
     this.findings.push(...findings)
     for (const finding of findings) this.#progress?.write(`FOUND ${finding}\n`)
+  }
+
+  get wokenUp(): number {
+    return Life.wokenUp
   }
 
   get reorderings(): number {

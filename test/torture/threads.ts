@@ -28,10 +28,14 @@ export function switchesOf(pid: number): number {
   return [...threadsOf(pid).values()].reduce((sum, { switches }) => sum + switches, 0)
 }
 
-/** Whether every thread is stopped by a signal. */
+/** Whether every thread is stopped by a signal. Reads no more than that takes: it is asked again and again. */
 export function isStopped(pid: number): boolean {
-  const threads = [...threadsOf(pid).values()]
-  return threads.length > 0 && threads.every(({ state }) => state === 'T')
+  const folder = `/proc/${pid}/task`
+  try {
+    return readdirSync(folder).every(id => statOf(join(folder, id))[0] === 'T')
+  } catch {
+    return false
+  }
 }
 
 /** A few words about each thread at two moments. */
@@ -45,10 +49,7 @@ export function comparedText(before: ReadonlyMap<string, Thread>, after: Readonl
 
 function readThread(folder: string): Thread {
   const read = (file: string): string => readFileSync(join(folder, file), 'latin1').trim()
-  // Behind the name, which may hold anything.
-  const fields = read('stat')
-    .replace(/^.*\) /, '')
-    .split(' ')
+  const fields = statOf(folder)
   const switches = read('status').matchAll(/ctxt_switches:\s*(\d+)/g)
   return {
     name: read('comm'),
@@ -57,4 +58,11 @@ function readThread(folder: string): Thread {
     waitsIn: read('wchan'),
     switches: [...switches].reduce((sum, [, count]) => sum + Number(count), 0),
   }
+}
+
+/** The fields behind the name, which may hold anything. */
+function statOf(folder: string): string[] {
+  return readFileSync(join(folder, 'stat'), 'latin1')
+    .replace(/^.*\) /, '')
+    .split(' ')
 }

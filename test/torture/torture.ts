@@ -13,7 +13,6 @@ import type { FolderTorture } from './folder.ts'
 import { TortureFolder } from './folder.ts'
 import { fullFolder } from './full-device.ts'
 import { killFolder } from './kills.ts'
-import { Life } from './life.ts'
 import type { Planted } from './lines.ts'
 import { EVENTS, Tally } from './tally.ts'
 
@@ -73,7 +72,6 @@ export async function torture(options: TortureOptions): Promise<{ tally: Tally; 
     stopProgress()
     await unmountAll()
   }
-  tally.wokenUp = Life.wokenUp
   return { tally, seconds: elapsedSeconds() }
 }
 
