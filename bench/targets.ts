@@ -192,10 +192,6 @@ export const TARGETS: readonly Target[] = [
     w9('in flight'),
     at.OURS,
   ]),
-  bound('N', 'growth in 2 minutes flat out', { atMost: 1_000_000, unit: 'bytes' }, [
-    w9('growth in 2 minutes'),
-    at.OURS,
-  ]),
   bound('N', 'growth in 10 minutes flat out', { atMost: 1_000_000, unit: 'bytes' }, [
     w9('growth in 10 minutes'),
     at.OURS,

@@ -2,6 +2,8 @@
  * The one importer of mmap-io, an optional package that is compiled when it is installed. It has no unmap: a mapping goes
  * when the garbage collector takes the last view of it, and until then a removed file keeps its room on the device.
  */
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
 import { PocketMQError } from '../base/errors.ts'
 import { extendSegment, extendSegmentSync } from './buffered-segment.ts'
 import type { MappedFile, SegmentOptions } from './file-system.ts'
@@ -26,10 +28,26 @@ let loaded: Mmap | undefined
 export async function loadMmap(): Promise<void> {
   if (loaded !== undefined) return
   try {
-    const addon: unknown = await import('mmap-io')
-    loaded = (addon as { default: Mmap }).default
+    loaded = compiledHere() ?? ((await import('mmap-io')) as unknown as { default: Mmap }).default
   } catch (thrown) {
     throw unavailable(thrown)
+  }
+}
+
+/**
+ * The addon from where its installation leaves it; undefined where it is not there. The package itself looks for it with
+ * node-pre-gyp, whose modules take 60 ms to load, twice as long as opening a store does.
+ */
+function compiledHere(): Mmap | undefined {
+  const require = createRequire(import.meta.url)
+  const { platform, arch, versions } = process
+  try {
+    const folder = dirname(require.resolve('mmap-io/package.json'))
+    return require(
+      join(folder, 'build/binding/Release', `node-v${versions.modules}-${platform}-${arch}`, 'mmap_io.node'),
+    ) as Mmap
+  } catch {
+    return undefined
   }
 }
 

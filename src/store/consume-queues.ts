@@ -4,6 +4,7 @@
  */
 import { assert } from '../base/assert.ts'
 import type { Clock } from '../base/clock.ts'
+import { eachAtATime } from '../base/each-at-a-time.ts'
 import { nextTurn } from '../base/turns.ts'
 import { CONSUME_QUEUE_ENTRY_BYTES } from '../codec/consume-queue-entry.ts'
 import { isUsableTopic } from '../codec/topic-bytes.ts'
@@ -255,11 +256,15 @@ export class ConsumeQueues {
     const { folder } = this.#context
     const topics = await this.#fileSystem.list(folder)
     const names = topics.flatMap(entry => (entry.isFolder && isFolderName(entry.name) ? entry.name : []))
+    const queues: { readonly topic: string; readonly queueId: number }[] = []
     await eachAtATime(LISTINGS_AT_A_TIME, names, async topic => {
       for (const entry of await this.#fileSystem.list(`${folder}/${topic}`)) {
         if (!entry.isFolder || !QUEUE_ID.test(entry.name) || Number(entry.name) > QUEUE_ID_MAX) continue
-        this.#add(topic, Number(entry.name), await this.#listFiles(`${folder}/${topic}/${entry.name}`), true)
+        queues.push({ topic, queueId: Number(entry.name) })
       }
+    })
+    await eachAtATime(LISTINGS_AT_A_TIME, queues, async ({ topic, queueId }) => {
+      this.#add(topic, queueId, await this.#listFiles(`${folder}/${topic}/${queueId}`), true)
     })
   }
 
@@ -373,14 +378,4 @@ export class ConsumeQueues {
 
 function isFolderName(topic: string): boolean {
   return isUsableTopic(topic) && Buffer.byteLength(topic) <= FOLDER_NAME_BYTES_MAX
-}
-
-/** Runs `work` on each item, so many at a time; the first failure is thrown when all under way are done. */
-async function eachAtATime<T>(limit: number, items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
-  let next = 0
-  const worker = async (): Promise<void> => {
-    while (next < items.length) await work(items[next++] as T)
-  }
-  const outcomes = await Promise.allSettled(Array.from({ length: Math.min(limit, items.length) }, worker))
-  for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason
 }

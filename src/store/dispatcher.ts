@@ -49,6 +49,11 @@ const BYTES_BETWEEN_LOOKS = 1024 * 1024
 const DISK_FULL_RETRY_MS = 250
 /** Further behind, the bytes to dispatch leave the tail in memory, and each slice waits for the thread pool. */
 const BEHIND_BYTES = 512 * 1024
+/**
+ * What lies in files only is read in chunks of so many, the next one meanwhile: more than is appended in one turn, so that
+ * dispatch catches up with whoever appends flat out.
+ */
+const CHUNK_BYTES = 4 * 1024 * 1024
 const PLACE_ONLY: RecordChecks = { body: false, record: 'ignore', position: true }
 
 /** Why a slice ended. */
@@ -77,7 +82,7 @@ export class Dispatcher {
     this.#sliceMs = parts.sliceMs ?? SLICE_MS
     this.#onEvent = parts.onEvent ?? (() => undefined)
     this.dispatched = new Watermark('dispatched', from)
-    this.#walk = new LogWalk(log, { from, limit, checks })
+    this.#walk = new LogWalk(log, { from, limit, checks, chunkBytes: CHUNK_BYTES, readsAhead: true })
     this.#records = new RecordDispatch({
       queues: parts.queues,
       index: parts.index,

@@ -1,7 +1,7 @@
 /**
  * Group commit: one fdatasync covers everyone who waits for one.   RocketMQ: GroupCommitService, FlushRealTimeService.
  *
- * A flush starts when somebody waits for `flushed`, when the interval has passed, or when half of what may be unflushed is.
+ * A flush starts when somebody waits for `flushed`, when the interval has passed, or when so much is unflushed that it is worth one.
  * A flush that fails is never tried again: the kernel may have dropped the pages. The store is `failed` until reopened.
  */
 import type { Clock } from '../base/clock.ts'
@@ -11,6 +11,11 @@ import { isPassing } from '../files/io-error.ts'
 import type { CommitLog } from './commit-log.ts'
 
 const PAUSE_MS = 250
+/**
+ * Unflushed bytes worth a flush. Short flushes: while ext4 finds blocks for what one puts on the device, whoever appends to the
+ * same file waits, 10 ms with 64 MiB and next to nothing with these.
+ */
+const FLUSH_BYTES = 8 * 1024 * 1024
 
 /** What the flusher is wired to. */
 export type FlusherParts = {
@@ -44,7 +49,7 @@ export class Flusher {
     const { log, unflushedBytesMax } = this.#parts
     const unflushed = log.written.value - log.flushed.value
     if (unflushed === 0 || this.#flushing !== undefined || this.#failure !== undefined) return
-    const isDue = log.flushed.hasWaiters || unflushed > unflushedBytesMax / 2
+    const isDue = log.flushed.hasWaiters || unflushed > Math.min(FLUSH_BYTES, unflushedBytesMax / 2)
     if (isDue && !this.#stop.signal.aborted) this.#begin()
   }
 

@@ -3,6 +3,7 @@
  * Nothing here changes a byte, but `mendSegments`.
  */
 import { join } from 'node:path'
+import { eachAtATime } from '../base/each-at-a-time.ts'
 import { PocketMQError } from '../base/errors.ts'
 import { CONSUME_QUEUE_ENTRY_BYTES } from '../codec/consume-queue-entry.ts'
 import type { IndexSizes } from '../codec/index-layout.ts'
@@ -46,6 +47,8 @@ const STORE_NAMES: ReadonlySet<string> = new Set([
 /** What a device or a desktop leaves in any folder. */
 const STRAY_NAMES: ReadonlySet<string> = new Set(['lost+found', '.DS_Store', 'Thumbs.db', '.gitkeep'])
 
+/** Files whose length is asked for at a time: enough to keep the thread pool busy. */
+const LOOKS_AT_A_TIME = 16
 /** Queue files looked at for their length. */
 const QUEUE_FILES_MAX = 32
 /** Smaller files tell nothing about the size of a segment: they were cut off while they were made. */
@@ -148,14 +151,14 @@ export function segmentsBehindGap(
 
 async function listSegments(fileSystem: FileSystem, folder: string, notes: string[]): Promise<SegmentFacts[]> {
   const segments: SegmentFacts[] = []
-  for (const { name, isFolder } of await fileSystem.list(folder)) {
+  await eachAtATime(LOOKS_AT_A_TIME, await fileSystem.list(folder), async ({ name, isFolder }) => {
     const path = join(folder, name)
     const start = isFolder ? undefined : parseSegmentName(name)
     const stat = start === undefined ? undefined : await fileSystem.stat(path)
     if (start === undefined || stat === undefined)
       notes.push(`${path} does not belong there: a broker would refuse to start`)
     else segments.push({ start, sizeBytes: stat.sizeBytes, path })
-  }
+  })
   return segments.sort((a, b) => a.start - b.start)
 }
 
@@ -190,24 +193,32 @@ function smallestDistance(segments: readonly SegmentFacts[]): number | undefined
 type QueueFiles = { readonly hasFiles: boolean; readonly longest: number; readonly starts: readonly number[] }
 
 async function queueFileBytes(fileSystem: FileSystem, folder: string): Promise<QueueFiles> {
-  const starts: number[] = []
+  const files = await someQueueFiles(fileSystem, folder)
   let longest = 0
-  let left = QUEUE_FILES_MAX
+  await eachAtATime(LOOKS_AT_A_TIME, files, async ({ path }) => {
+    const stat = await fileSystem.stat(path)
+    longest = Math.max(longest, stat?.sizeBytes ?? 0)
+  })
+  return { hasFiles: files.length > 0, longest, starts: files.map(({ start }) => start) }
+}
+
+type QueueFile = { readonly path: string; readonly start: number }
+
+/** The first queue files that are met, up to {@link QUEUE_FILES_MAX}. */
+async function someQueueFiles(fileSystem: FileSystem, folder: string): Promise<QueueFile[]> {
+  const files: QueueFile[] = []
   for (const topic of await fileSystem.list(folder)) {
-    if (!topic.isFolder || left === 0) continue
+    if (!topic.isFolder || files.length >= QUEUE_FILES_MAX) continue
     for (const queue of await fileSystem.list(join(folder, topic.name))) {
-      if (!queue.isFolder || left === 0) continue
-      for (const file of await fileSystem.list(join(folder, topic.name, queue.name))) {
-        const start = file.isFolder ? undefined : parseSegmentName(file.name)
-        if (start === undefined || left === 0) continue
-        left--
-        starts.push(start)
-        const stat = await fileSystem.stat(join(folder, topic.name, queue.name, file.name))
-        longest = Math.max(longest, stat?.sizeBytes ?? 0)
+      if (!queue.isFolder || files.length >= QUEUE_FILES_MAX) continue
+      const place = join(folder, topic.name, queue.name)
+      for (const { name, isFolder } of await fileSystem.list(place)) {
+        const start = isFolder ? undefined : parseSegmentName(name)
+        if (start !== undefined) files.push({ path: join(place, name), start })
       }
     }
   }
-  return { hasFiles: starts.length > 0, longest, starts }
+  return files.slice(0, QUEUE_FILES_MAX)
 }
 
 /** Entries of a queue file: the longest file's, unless we know it to be longer and every name agrees. */

@@ -50,7 +50,7 @@ export type LogWalkOptions = {
   readonly fileEnd?: (physicalOffset: number) => number
   /** Bytes read at a time. */
   readonly chunkBytes?: number
-  /** The next bytes are read while these are gone through: for a walk over much that nobody is writing. Default: no. */
+  /** The next bytes are read while these are gone through: for a walk over much. Default: no. */
   readonly readsAhead?: boolean
 }
 

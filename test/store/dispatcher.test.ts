@@ -162,6 +162,22 @@ describe('the dispatcher', () => {
     expect(log.syncReads).toBe(0)
   })
 
+  test('that has fallen behind catches up with whoever appends a mebibyte each turn', async () => {
+    const { log, dispatcher } = await readerRig({ segmentBytes: 64 << 20, segments: 1 })
+    log.hotFrom = Number.POSITIVE_INFINITY
+    const append = (mebibytes: number): void => {
+      for (let i = 0; i < mebibytes * 16; i++) log.put({ topic: 'orders', body: Buffer.alloc(65_000) })
+    }
+    append(24)
+    dispatcher.wake()
+    for (let turn = 0; turn < 24; turn++) {
+      append(1)
+      await nextTurn()
+    }
+    expect(log.end - dispatcher.dispatched.value).toBeLessThan(4 << 20)
+    await dispatcher.drain()
+  })
+
   test('a full disk holds back what memory cannot take, and nothing is lost when there is room again', async () => {
     const rig = await readerRig({ segmentBytes: 1 << 20, segments: 2, entriesPerFile: 10_000 })
     rig.disk.freeBytes = 0
