@@ -5,6 +5,7 @@ export default defineConfig({
   test: {
     root: new URL('..', import.meta.url).pathname,
     include: ['test/**/*.test.ts'],
+    setupFiles: ['test/support/property-seed.ts'],
     pool: 'forks',
     // Also on two cores: the simulated power cuts compute while others wait for processes and devices.
     maxWorkers: 2,

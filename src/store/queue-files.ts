@@ -159,6 +159,11 @@ export class QueueFiles {
     await this.#remove(this.firstSlot, removeFile)
   }
 
+  /** What is in the files need not be on the device, whoever wrote it. */
+  noteAllUnflushed(): void {
+    this.#unflushed = this.#starts
+  }
+
   /** Forgets the files without removing them. */
   forget(): void {
     this.#starts = NONE

@@ -2,8 +2,9 @@
 import { expect } from 'vitest'
 import type { SeededRandom } from '../../src/testing/seeded-random.ts'
 import { seededRandom } from '../../src/testing/seeded-random.ts'
+import { firstSeed } from '../support/seeds.ts'
 import type { CutClass, CutImage, CutTally, Former } from './cut-tally.ts'
-import { CUT_CLASSES, cutsOf, FORMERS, firstSeed, isOneSeed, takeMoment } from './cut-tally.ts'
+import { CUT_CLASSES, cutsOf, FORMERS, isOneSeed, takeMoment } from './cut-tally.ts'
 
 /** A workload and its check. */
 export type Family<I extends CutImage> = {

@@ -1,6 +1,4 @@
 /** Which power cuts a run has made: each counts once, by what was going on when the power failed. */
-import { createHash } from 'node:crypto'
-import { readdirSync, readFileSync } from 'node:fs'
 import type { SeededRandom } from '../../src/testing/seeded-random.ts'
 import type { DiskEvent, SimulatedDisk } from '../../src/testing/simulated-disk.ts'
 
@@ -107,26 +105,6 @@ export class CutTally {
     const formers = FORMERS.map(name => `${name} ${this.after(name)}`).join(', ')
     return `${this.total} different power cuts: ${classes}; after: ${formers}; in the recovery from another cut: ${this.again}`
   }
-}
-
-/**
- * Where a run of seeds starts: every change of the sources gives it others, and the same sources the same ones, so that a run that
- * fails fails again. `SEED`: that seed alone; `ROTATE=1`: anywhere; `SEEDS_FROM=0`: those that the planted bugs are caught with.
- */
-export function firstSeed(fixed: number): number {
-  if (process.env.SEED !== undefined) return Number(process.env.SEED)
-  if (process.env.SEEDS_FROM !== undefined) return fixed + Number(process.env.SEEDS_FROM)
-  return fixed + (process.env.ROTATE === undefined ? seedOfSources() : Math.floor(Math.random() * SEEDS))
-}
-
-const SEEDS = 1e9
-const SOURCES = new URL('../../src/', import.meta.url)
-
-function seedOfSources(): number {
-  const paths = readdirSync(SOURCES, { recursive: true }).filter(path => String(path).endsWith('.ts'))
-  const hash = createHash('sha256')
-  for (const path of paths.sort()) hash.update(readFileSync(new URL(String(path), SOURCES)))
-  return hash.digest().readUInt32BE() % SEEDS
 }
 
 /** How many different images a run asks for: one seed's with `SEED`, `CUTS` where that is given, five times as many with `ROTATE`. */

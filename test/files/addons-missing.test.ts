@@ -1,16 +1,23 @@
 /** Both addons are optional: where one cannot be loaded, what needs it says so, and the rest works. */
 import { describe, expect, it } from 'vitest'
+import { NO_MMAP } from '../support/mmap-available.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
 import { answersOf, diskChild } from './child.ts'
 
-/** A shell command after which no Node process can load this package. */
+/** A shell command after which no Node process finds this: the name of a package, or what is required of it. */
 const without = (name: string): string => {
   const resolve = `export async function resolve(specifier, context, next) {
     if (specifier === '${name}') throw new Error('no build for this platform')
     return next(specifier, context)
   }`
   const url = (code: string): string => `data:text/javascript;base64,${Buffer.from(code).toString('base64')}`
-  const register = `import { register } from 'node:module'; register(${JSON.stringify(url(resolve))})`
+  const register = `import Module, { register } from 'node:module'
+    register(${JSON.stringify(url(resolve))})
+    const find = Module._resolveFilename
+    Module._resolveFilename = (request, ...others) => {
+      if (request === '${name}' || request.startsWith('${name}/')) throw new Error('no build for this platform')
+      return find(request, ...others)
+    }`
   return `export NODE_OPTIONS='--import=${url(register)}'`
 }
 
@@ -39,6 +46,14 @@ describe('where mmap-io cannot be loaded', () => {
     })
     const buffered = diskChild(['append', 'file', temporaryFolder(), '100000', '1000'], without('mmap-io'))
     expect(await buffered.next()).toMatchObject({ code: 'none', written: 100_000 })
+  })
+
+  it('a mapped segment works where it was not compiled in its own folder, if the package finds it', async ({
+    skip,
+  }) => {
+    if (NO_MMAP !== undefined) skip(NO_MMAP)
+    const found = diskChild(['append', 'mmap', temporaryFolder(), '100000', '1000'], without('mmap-io/package.json'))
+    expect(await found.next()).toMatchObject({ code: 'none', written: 100_000 })
   })
 
   it('the lock can be taken', async () => {
