@@ -1,5 +1,8 @@
 /** Work on many things at once, so many at a time. */
 
+/** Folders listed, or files asked for their length, at a time: enough to keep the thread pool busy. */
+export const LOOKS_AT_A_TIME = 16
+
 /** Runs `work` on each item, so many at a time; the first failure is thrown when all under way are done. */
 export async function eachAtATime<T>(
   limit: number,

@@ -271,8 +271,8 @@ export class ConsumeQueue {
   #blankBefore(slot: number, physicalOffset: number): void {
     let from = slot
     while (from > this.#first && this.#isUnwritten(from - 1)) from--
-    // Slots that say so are not put again: whoever was killed may have written them and not flushed.
-    if (from > this.#first && this.physicalEndOf(from - 1) < 0) this.files.noteAllUnflushed()
+    // The slot that ended the search may say so already: whoever was killed may have written it, and those before it, and not flushed.
+    if (from > this.#first && !isConsumeQueueEntry(entryView, 0)) this.files.noteAllUnflushed()
     if (from === slot) return
     this.#minFor = -1
     const place = from === this.#first ? 0 : physicalOffset

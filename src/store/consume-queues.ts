@@ -4,7 +4,7 @@
  */
 import { assert } from '../base/assert.ts'
 import type { Clock } from '../base/clock.ts'
-import { eachAtATime } from '../base/each-at-a-time.ts'
+import { eachAtATime, LOOKS_AT_A_TIME } from '../base/each-at-a-time.ts'
 import { nextTurn } from '../base/turns.ts'
 import { CONSUME_QUEUE_ENTRY_BYTES } from '../codec/consume-queue-entry.ts'
 import { isUsableTopic } from '../codec/topic-bytes.ts'
@@ -34,8 +34,6 @@ export type ConsumeQueuesOptions = {
 
 /** Descriptors kept open. */
 const OPEN_FILES_MAX = 256
-/** Folders listed at a time: enough to keep the thread pool busy. */
-const LISTINGS_AT_A_TIME = 16
 /** Files flushed at a time: leaves half of Node's thread pool to the log. */
 const FLUSHES_AT_A_TIME = 2
 /** How long files are written, cut or looked up before the event loop gets its turn. */
@@ -257,13 +255,13 @@ export class ConsumeQueues {
     const topics = await this.#fileSystem.list(folder)
     const names = topics.flatMap(entry => (entry.isFolder && isFolderName(entry.name) ? entry.name : []))
     const queues: { readonly topic: string; readonly queueId: number }[] = []
-    await eachAtATime(LISTINGS_AT_A_TIME, names, async topic => {
+    await eachAtATime(LOOKS_AT_A_TIME, names, async topic => {
       for (const entry of await this.#fileSystem.list(`${folder}/${topic}`)) {
         if (!entry.isFolder || !QUEUE_ID.test(entry.name) || Number(entry.name) > QUEUE_ID_MAX) continue
         queues.push({ topic, queueId: Number(entry.name) })
       }
     })
-    await eachAtATime(LISTINGS_AT_A_TIME, queues, async ({ topic, queueId }) => {
+    await eachAtATime(LOOKS_AT_A_TIME, queues, async ({ topic, queueId }) => {
       this.#add(topic, queueId, await this.#listFiles(`${folder}/${topic}/${queueId}`), true)
     })
   }

@@ -3,7 +3,7 @@
  * Nothing here changes a byte, but `mendSegments`.
  */
 import { join } from 'node:path'
-import { eachAtATime } from '../base/each-at-a-time.ts'
+import { eachAtATime, LOOKS_AT_A_TIME } from '../base/each-at-a-time.ts'
 import { PocketMQError } from '../base/errors.ts'
 import { CONSUME_QUEUE_ENTRY_BYTES } from '../codec/consume-queue-entry.ts'
 import type { IndexSizes } from '../codec/index-layout.ts'
@@ -47,8 +47,6 @@ const STORE_NAMES: ReadonlySet<string> = new Set([
 /** What a device or a desktop leaves in any folder. */
 const STRAY_NAMES: ReadonlySet<string> = new Set(['lost+found', '.DS_Store', 'Thumbs.db', '.gitkeep'])
 
-/** Files whose length is asked for at a time: enough to keep the thread pool busy. */
-const LOOKS_AT_A_TIME = 16
 /** Queue files looked at for their length. */
 const QUEUE_FILES_MAX = 32
 /** Smaller files tell nothing about the size of a segment: they were cut off while they were made. */
@@ -193,7 +191,11 @@ function smallestDistance(segments: readonly SegmentFacts[]): number | undefined
 type QueueFiles = { readonly hasFiles: boolean; readonly longest: number; readonly starts: readonly number[] }
 
 async function queueFileBytes(fileSystem: FileSystem, folder: string): Promise<QueueFiles> {
-  const files = await someQueueFiles(fileSystem, folder)
+  const files: QueueFile[] = []
+  for await (const file of queueFiles(fileSystem, folder)) {
+    files.push(file)
+    if (files.length === QUEUE_FILES_MAX) break
+  }
   let longest = 0
   await eachAtATime(LOOKS_AT_A_TIME, files, async ({ path }) => {
     const stat = await fileSystem.stat(path)
@@ -204,21 +206,21 @@ async function queueFileBytes(fileSystem: FileSystem, folder: string): Promise<Q
 
 type QueueFile = { readonly path: string; readonly start: number }
 
-/** The first queue files that are met, up to {@link QUEUE_FILES_MAX}. */
-async function someQueueFiles(fileSystem: FileSystem, folder: string): Promise<QueueFile[]> {
-  const files: QueueFile[] = []
-  for (const topic of await fileSystem.list(folder)) {
-    if (!topic.isFolder || files.length >= QUEUE_FILES_MAX) continue
-    for (const queue of await fileSystem.list(join(folder, topic.name))) {
-      if (!queue.isFolder || files.length >= QUEUE_FILES_MAX) continue
-      const place = join(folder, topic.name, queue.name)
-      for (const { name, isFolder } of await fileSystem.list(place)) {
+/** Every queue's files, listed as somebody asks for more. */
+async function* queueFiles(fileSystem: FileSystem, folder: string): AsyncGenerator<QueueFile> {
+  for (const topic of await foldersIn(fileSystem, folder)) {
+    for (const queue of await foldersIn(fileSystem, topic)) {
+      for (const { name, isFolder } of await fileSystem.list(queue)) {
         const start = isFolder ? undefined : parseSegmentName(name)
-        if (start !== undefined) files.push({ path: join(place, name), start })
+        if (start !== undefined) yield { path: join(queue, name), start }
       }
     }
   }
-  return files.slice(0, QUEUE_FILES_MAX)
+}
+
+async function foldersIn(fileSystem: FileSystem, folder: string): Promise<string[]> {
+  const entries = await fileSystem.list(folder)
+  return entries.filter(({ isFolder }) => isFolder).map(({ name }) => join(folder, name))
 }
 
 /** Entries of a queue file: the longest file's, unless we know it to be longer and every name agrees. */

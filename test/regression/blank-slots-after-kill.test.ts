@@ -10,10 +10,8 @@ import { SimulatedDisk } from '../../src/testing/simulated-disk.ts'
 const PER_FILE = 20
 
 function open(fileSystem: SimulatedDisk): Promise<ConsumeQueues> {
-  return ConsumeQueues.open({
-    ...{ fileSystem, dir: '/store', entriesPerFile: PER_FILE, mode: 0o700 },
-    clock: new ManualClock(),
-  })
+  const clock = new ManualClock()
+  return ConsumeQueues.open({ fileSystem, dir: '/store', entriesPerFile: PER_FILE, mode: 0o700, clock })
 }
 
 function put(queues: ConsumeQueues): void {

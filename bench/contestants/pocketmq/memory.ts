@@ -1,7 +1,6 @@
 /** Memory that is held: per queue, per group, per message in flight, and what appending flat out adds with time. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { PocketMQ } from '../../../src/index.ts'
-import { MessageStore } from '../../../src/store/message-store.ts'
 import { measureAppends, nextTurn } from '../../support/loops.ts'
 import { bodyOf, TOPIC } from '../../support/messages.ts'
 import type { Answer, Request } from '../../support/protocol.ts'
@@ -74,8 +73,7 @@ async function inFlight(request: Request): Promise<number> {
 
 /** From a tenth of the time to its end, in bytes. */
 async function growth(request: Request): Promise<number> {
-  const retention = { bytes: Number(request.settings.retentionGiB) * 2 ** 30 }
-  const store = await MessageStore.open(request.folder, { ...storeOptionsOf(request), retention })
+  const store = await openStore(request)
   const putting = new Putting(store, request)
   const part = (seconds: number): Promise<Answer> =>
     measureAppends({ ...request, seconds, warmUpSeconds: 0 }, { put: i => putting.put(i) })

@@ -19,6 +19,7 @@ export function storeOptionsOf({ settings, durability }: Request): StoreOptions 
     durability,
     io: settings.io === 'mmap' ? 'mmap' : 'file',
     recordCrc: settings.recordCrc !== false,
+    ...(settings.retentionGiB === undefined ? {} : { retention: { bytes: Number(settings.retentionGiB) * 2 ** 30 } }),
     logger: silentLogger,
   }
 }
