@@ -14,7 +14,7 @@ import type { Chosen } from './published.ts'
 import { PUBLISHED, publishedCases, secondsFor } from './published.ts'
 import type { Case, Entry } from './support/case.ts'
 import { describeMachine, projectRoot } from './support/machine.ts'
-import { measureRound, secondsOf } from './support/measuring.ts'
+import { measureRound, secondsOf, warmUpSecondsOf } from './support/measuring.ts'
 import { findPrograms } from './support/programs.ts'
 import { judge, medianIn, resultOf, tableOf, targetTableOf } from './support/report.ts'
 import { printRows } from './support/rows.ts'
@@ -90,11 +90,7 @@ function isWanted(caseId: string, entry: string): boolean {
 function list(): void {
   let total = 0
   for (const { one, entries } of chosen) {
-    const seconds = secondsFor(
-      { one, entries },
-      secondsOf(one, { ...settings, longSecondsMax }),
-      settings.warmUpSeconds,
-    )
+    const seconds = secondsTaken({ one, entries })
     total += seconds
     say(`${one.id}: ${entries.map(({ name }) => name).join('; ')} (about ${Math.round(seconds)} s a round)`)
   }
@@ -142,8 +138,12 @@ async function measure(): Promise<void> {
 }
 
 function hasTimeFor(missing: Chosen): boolean {
-  const seconds = secondsFor(missing, secondsOf(missing.one, { ...settings, longSecondsMax }), settings.warmUpSeconds)
-  return performance.now() + seconds * 1000 <= endsAtMs
+  return performance.now() + secondsTaken(missing) * 1000 <= endsAtMs
+}
+
+function secondsTaken(chosen: Chosen): number {
+  const plan = { ...settings, longSecondsMax }
+  return secondsFor(chosen, secondsOf(chosen.one, plan), warmUpSecondsOf(chosen.one, plan))
 }
 
 /** Who was not measured so often yet. Long cases are measured once, and whoever was skipped in a round before is not asked again. */

@@ -29,6 +29,8 @@ export type Case = {
   readonly measure?: (ask: { readonly program: Started; readonly request: Request }) => Promise<Outcome>
   /** At least so many seconds where figures are to be kept; a minute and more once, however many rounds the others have. */
   readonly secondsMin?: number
+  /** The same for its warm-up. */
+  readonly warmUpSecondsMin?: number
 }
 
 /** A program that is there. */

@@ -54,6 +54,11 @@ export function secondsOf(one: Case, { seconds, longSecondsMax }: Pick<Plan, 'se
   return Math.max(seconds, Math.min(one.secondsMin ?? 0, longSecondsMax))
 }
 
+/** How long a contestant of this case warms up. */
+export function warmUpSecondsOf(one: Case, plan: Pick<Plan, 'warmUpSeconds' | 'longSecondsMax'>): number {
+  return Math.max(plan.warmUpSeconds, Math.min(one.warmUpSecondsMin ?? 0, plan.longSecondsMax))
+}
+
 async function measureOnce(
   one: Case,
   entry: Entry,
@@ -68,7 +73,7 @@ async function measureOnce(
       size: one.size,
       outstanding: one.outstanding,
       seconds: secondsOf(one, plan),
-      warmUpSeconds: plan.warmUpSeconds,
+      warmUpSeconds: warmUpSecondsOf(one, plan),
       durability: one.durability,
       ...(deviceStat === undefined ? {} : { deviceStat }),
       settings: { ...one.settings, ...entry.settings },

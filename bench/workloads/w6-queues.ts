@@ -11,7 +11,7 @@ export const W6: readonly Case[] = [1, 10_000].map(queues => ({
   size: 1024,
   outstanding: 0,
   settings: { queues },
-  // Seven seconds would be mostly about making 10,000 folders and files.
-  secondsMin: 20,
+  // Making 10,000 folders and files takes seconds; it is to be over when the figures begin.
+  warmUpSecondsMin: 15,
   entries: at.entries(at.OURS, at.OURS_MMAP, at.ROCKETMQ_1),
 }))
