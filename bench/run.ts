@@ -54,6 +54,7 @@ const settings = {
   rounds: Number(values.rounds ?? preset.rounds),
 }
 const longSecondsMax = values.seconds !== undefined && settings.seconds < FULL.seconds ? 0 : preset.longSecondsMax
+const lengths = { ...settings, longSecondsMax }
 const endsAtMs = performance.now() + Number(values.minutes ?? preset.minutes) * 60_000
 const withPeers = values.peers || values.published
 const isSaved = values.save || values.published
@@ -63,8 +64,7 @@ const log = (line: string): void => console.error(line)
 const targets = TARGETS.filter(({ id }) => values.targets === undefined || values.targets.split(',').includes(id))
 const chosen = (values.published ? publishedCases() : allCases()).flatMap(({ one, entries }) => {
   // Growth in so many minutes is nothing that a second could say.
-  if ((one.secondsMin ?? 0) > MINUTE_SECONDS && secondsOf(one, { ...settings, longSecondsMax }) < (one.secondsMin ?? 0))
-    return []
+  if ((one.secondsMin ?? 0) > MINUTE_SECONDS && secondsOf(one, lengths) < (one.secondsMin ?? 0)) return []
   const wanted = entries.filter(({ name }) => isWanted(one.id, name))
   return wanted.length === 0 ? [] : [{ one, entries: wanted }]
 })
@@ -114,7 +114,7 @@ async function measure(): Promise<void> {
     run = changed
     if (isSaved) writeRun(file, run)
   }
-  const plan = { ...settings, longSecondsMax, programs, log, between: () => void spawnSync('sync') }
+  const plan = { ...lengths, programs, log, between: () => void spawnSync('sync') }
   for (let round = 0, isWhole = true; round < settings.rounds && isWhole; round++) {
     for (const { one, entries } of chosen) {
       const missing = missingIn(run, one, entries, round)
@@ -141,9 +141,8 @@ function hasTimeFor(missing: Chosen): boolean {
   return performance.now() + secondsTaken(missing) * 1000 <= endsAtMs
 }
 
-function secondsTaken(chosen: Chosen): number {
-  const plan = { ...settings, longSecondsMax }
-  return secondsFor(chosen, secondsOf(chosen.one, plan), warmUpSecondsOf(chosen.one, plan))
+function secondsTaken(due: Chosen): number {
+  return secondsFor(due, secondsOf(due.one, lengths), warmUpSecondsOf(due.one, lengths))
 }
 
 /** Who was not measured so often yet. Long cases are measured once, and whoever was skipped in a round before is not asked again. */

@@ -3,6 +3,7 @@ import Table from 'cli-table3'
 import type { Target } from '../targets.ts'
 import { figureOf } from './measuring.ts'
 import type { Median } from './median.ts'
+import { medianOf } from './median.ts'
 import type { Answer } from './protocol.ts'
 import type { SavedCase, SavedEntry } from './saved-run.ts'
 
@@ -146,12 +147,4 @@ function rounded(value: number): number {
 
 export function grouped(value: number | undefined): string {
   return value === undefined ? '' : value.toLocaleString('en-US', { maximumFractionDigits: 3 })
-}
-
-function medianOf(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b)
-  const middle = sorted.length / 2
-  return sorted.length % 2 === 1
-    ? (sorted[Math.floor(middle)] as number)
-    : ((sorted[middle - 1] as number) + (sorted[middle] as number)) / 2
 }

@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { PocketMQ } from '../../../src/index.ts'
 import { measureAppends, nextTurn } from '../../support/loops.ts'
+import { medianOf } from '../../support/median.ts'
 import { bodyOf, TOPIC } from '../../support/messages.ts'
 import type { Answer, Request } from '../../support/protocol.ts'
 import { Unsupported } from '../../support/protocol.ts'
@@ -89,11 +90,7 @@ async function growth(request: Request): Promise<number> {
     samples.push(await held())
   }
   await store.close()
-  return middleOf(samples.slice(-3)) - middleOf(samples.slice(0, 3))
-}
-
-function middleOf(three: readonly number[]): number {
-  return three.toSorted((a, b) => a - b)[1] as number
+  return medianOf(samples.slice(-3)) - medianOf(samples.slice(0, 3))
 }
 
 /** What is reachable, heap and buffers, once everything behind the scenes is at rest. */
