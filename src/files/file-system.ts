@@ -107,6 +107,11 @@ export type SegmentOptions = {
   readonly position: number
   /** Permissions of a file that has to be created. */
   readonly mode: number
+  /**
+   * Whether each write will be flushed by itself: one of them then also puts zeros behind what is appended, and the flushes of those
+   * that follow have no new blocks to note. `mmap` puts zeros ahead in any case. Default: false.
+   */
+  readonly zeroesAhead?: boolean
 }
 
 /** The lock on a folder: an OFD write lock on byte 0 of `<dir>/lock`, the byte Java's FileChannel.tryLock(0, 1) takes. */

@@ -8,7 +8,7 @@ import { assert } from '../base/assert.ts'
 import { PocketMQError } from '../base/errors.ts'
 import { Watermark } from '../base/watermark.ts'
 import { FILLER_BYTES, writeFiller } from '../codec/record-layout.ts'
-import type { FileSystem, MappedFile } from '../files/file-system.ts'
+import type { FileSystem, MappedFile, SegmentOptions } from '../files/file-system.ts'
 import { parseSegmentName, segmentName } from '../files/segment-names.ts'
 import { OpenFiles } from './open-files.ts'
 import { UnflushedNames } from './unflushed-names.ts'
@@ -24,6 +24,8 @@ export type CommitLogOptions = {
   readonly mode: number
   /** Of a new log; an existing log's own size wins and is checked by `inspect-folder`. */
   readonly segmentBytes: number
+  /** Whether each append is flushed by itself. Default: false. */
+  readonly zeroesAhead?: boolean
   /** Segments from here on are left out: they lie behind a gap. Default: none. */
   readonly ignoreFrom?: number
 }
@@ -43,6 +45,7 @@ export class CommitLog {
   readonly #fileSystem: FileSystem
   readonly #folder: string
   readonly #mode: number
+  readonly #zeroesAhead: boolean
   readonly #segments: Segment[]
   readonly #readers: OpenFiles
   #active: MappedFile | undefined
@@ -60,6 +63,7 @@ export class CommitLog {
     this.#fileSystem = options.fileSystem
     this.#folder = options.folder
     this.#mode = options.mode
+    this.#zeroesAhead = options.zeroesAhead ?? false
     this.segmentBytes = options.segmentBytes
     this.#segments = segments
     this.#readers = new OpenFiles(options.fileSystem, options.mode & 0o666, READERS_MAX)
@@ -354,8 +358,8 @@ export class CommitLog {
     else this.#next = { file, path, start }
   }
 
-  #segmentOptions(position: number): { lengthBytes: number; position: number; mode: number } {
-    return { lengthBytes: this.segmentBytes, position, mode: this.#mode & 0o666 }
+  #segmentOptions(position: number): SegmentOptions {
+    return { lengthBytes: this.segmentBytes, position, mode: this.#mode & 0o666, zeroesAhead: this.#zeroesAhead }
   }
 
   #segmentOf(physicalOffset: number): Segment | undefined {

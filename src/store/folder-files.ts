@@ -49,7 +49,8 @@ export async function openFolderFiles(options: FolderOptions): Promise<FolderFil
     ? []
     : await mendSegments(fileSystem, facts, { segmentBytes, flushed: loaded.state?.flushed, folder })
   const ignoreFrom = segmentsBehindGap(facts, segmentBytes, loaded.state?.flushed)[0]?.start ?? Number.POSITIVE_INFINITY
-  const log = await CommitLog.open({ fileSystem, folder, mode, segmentBytes, ignoreFrom })
+  const zeroesAhead = settings.durability === 'disk'
+  const log = await CommitLog.open({ fileSystem, folder, mode, segmentBytes, zeroesAhead, ignoreFrom })
   const queues = await ConsumeQueues.open({
     fileSystem,
     dir,

@@ -5,11 +5,17 @@ import { SimulatedDisk } from '../../src/testing/testing.ts'
 
 const PATH = '/log/00000000000000000000'
 const MIB = 1024 * 1024
+/** What zeros go ahead up to. */
+const RUN = 256 * 1024
+/** A write that zeros go ahead of. */
+const SHORT = 60_000
 
-const open = async (lengthBytes = 8 * MIB): Promise<{ disk: SimulatedDisk; segment: MappedFile }> => {
+type Opened = { disk: SimulatedDisk; segment: MappedFile }
+
+const open = async ({ lengthBytes = 8 * MIB, zeroesAhead = false } = {}): Promise<Opened> => {
   const disk = new SimulatedDisk({ writeBackChance: 0 })
   await disk.ensureFolder('/log', 0o700)
-  const segment = await disk.openSegment(PATH, { lengthBytes, position: 0, mode: 0o600 })
+  const segment = await disk.openSegment(PATH, { lengthBytes, position: 0, mode: 0o600, zeroesAhead })
   await disk.flushFolder('/log')
   return { disk, segment }
 }
@@ -116,5 +122,88 @@ describe('the tail buffers of a segment', () => {
     segment.writeOut()
     segment.writeOut()
     expect(writes).toBe(1)
+  })
+})
+
+describe('a segment whose writes are flushed one by one', () => {
+  const openDurable = (lengthBytes?: number): Promise<Opened> => open({ lengthBytes, zeroesAhead: true })
+
+  const taken = (disk: SimulatedDisk, work: () => void): number => {
+    const before = disk.freeBytes
+    work()
+    return before - disk.freeBytes
+  }
+
+  const write = (segment: MappedFile, text: string): void => {
+    append(segment, text)
+    segment.writeOut()
+  }
+
+  it('has blocks for 256 KiB from a short write on, and the next ones take none', async () => {
+    const { disk, segment } = await openDurable()
+    expect(taken(disk, () => write(segment, 'first'))).toBe(RUN)
+    for (let i = 0; i < 6; i++)
+      expect(taken(disk, () => write(segment, 'x'.repeat(SHORT)))).toBe(i < 4 ? 0 : i < 5 ? RUN : 0)
+    expect(disk.contentOf(PATH, 6 * SHORT + 3, 6 * SHORT + 8).toString()).toBe('xx\0\0\0')
+  })
+
+  it('has blocks for no more than what it writes where that is much', async () => {
+    const { disk, segment } = await openDurable()
+    expect(taken(disk, () => write(segment, 'x'.repeat(65_536)))).toBe(65_536)
+    expect(taken(disk, () => write(segment, 'x'.repeat(4096)))).toBe(RUN - 65_536)
+  })
+
+  it('is not filled twice', async () => {
+    const { disk, segment } = await openDurable()
+    write(segment, 'first')
+    disk.openSync(PATH, 'write', 0o600).writeSync(Buffer.from('mark'), 1000)
+    write(segment, 'second')
+    expect(disk.contentOf(PATH, 1000, 1004).toString()).toBe('mark')
+  })
+
+  it('takes no more than the segment has', async () => {
+    const { disk, segment } = await openDurable(MIB + 8192)
+    write(segment, 'x'.repeat(MIB))
+    expect(taken(disk, () => write(segment, 'y'))).toBe(8192)
+    expect((await disk.stat(PATH))?.sizeBytes).toBe(MIB + 8192)
+  })
+
+  it('takes no more than the buffer has', async () => {
+    const { disk, segment } = await openDurable()
+    write(segment, 'x'.repeat(MIB - 10))
+    write(segment, 'x'.repeat(MIB - 200))
+    write(segment, 'last')
+    expect(disk.contentOf(PATH, 2 * MIB - 212, 2 * MIB - 204).toString()).toBe('xxlast\0\0')
+  })
+
+  it('has zeros behind its end, whatever the buffer held before', async () => {
+    const { disk, segment } = await openDurable()
+    for (let i = 0; i < 2; i++) write(segment, 'x'.repeat(MIB))
+    write(segment, 'third')
+    expect(
+      disk.contentOf(PATH, 2 * MIB, 3 * MIB).equals(Buffer.concat([Buffer.from('third'), Buffer.alloc(MIB - 5)])),
+    ).toBe(true)
+  })
+
+  it('has written what the device has room for, where there is none for the zeros', async () => {
+    const { disk, segment } = await openDurable()
+    disk.freeBytes = 8192
+    write(segment, 'x'.repeat(5000))
+    expect(segment.written).toBe(5000)
+    expect(disk.freeBytes).toBe(0)
+    append(segment, 'y'.repeat(5000))
+    expect(() => segment.writeOut()).toThrow(code('DISK_FULL'))
+    expect(disk.contentOf(PATH, 4998, 8192).toString()).toBe(`xx${'\0'.repeat(3192)}`)
+    disk.freeBytes = MIB
+    segment.writeOut()
+    expect(disk.contentOf(PATH, 9998, 10_002).toString()).toBe('yy\0\0')
+  })
+
+  it('moves nothing where the write fails before the last record', async () => {
+    const { disk, segment } = await openDurable()
+    append(segment, 'AAAAAAAABBBBBBBB')
+    disk.inject({ operation: 'write', fault: { errno: 'ENOSPC', writtenBytes: 15 } })
+    expect(() => segment.writeOut()).toThrow(code('DISK_FULL'))
+    expect([segment.written, disk.contentOf(PATH, 0, 16).equals(Buffer.alloc(16))]).toEqual([0, true])
   })
 })

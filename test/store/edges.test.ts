@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { silentLogger } from '../../src/base/logger.ts'
 import { MessageStore } from '../../src/store/message-store.ts'
+import { SimulatedDisk } from '../../src/testing/testing.ts'
 import { IO_MODES } from '../support/mmap-available.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
 
@@ -53,6 +54,19 @@ describe.each(IO_MODES)('io %s', io => {
     expect(await store.offsetByTimestamp('orders', 1, Date.now())).toBe(0)
     await store.close()
   })
+})
+
+it.each([
+  ['disk', 256],
+  ['interval', 0],
+] as const)('a store of durability %s has %d KiB of its log filled ahead', async (durability, ahead) => {
+  const fileSystem = new SimulatedDisk()
+  const store = await MessageStore.open('/store', { durability, fileSystem, logger: silentLogger })
+  const before = fileSystem.freeBytes
+  const { physicalOffset, sizeBytes } = store.put({ topic: 'orders', queueId: 0, body: Buffer.from('x') })
+  await store.flushed(physicalOffset + sizeBytes)
+  expect(Math.floor((before - fileSystem.freeBytes) / 262_144) * 256).toBe(ahead)
+  await store.close()
 })
 
 it('10,000 topics are written, closed, opened and read', { timeout: 120_000 }, async () => {
