@@ -42,6 +42,7 @@ export function findPrograms(withPeers: boolean, log: (line: string) => void): R
 function nodePeers(log: (line: string) => void): Record<string, Program> {
   if (!existsSync(`${PEERS}node_modules/lmdb`)) {
     log('installing the npm peers into bench/peers')
+    // Not `npm ci`: npm 11.19 refuses a lock file that lacks packages of other platforms, which a registry need not have.
     run('npm', ['install', '--no-save', '--no-audit', '--no-fund'], PEERS)
   }
   run(process.execPath, [fileURLToPath(new URL('node_modules/typescript/bin/tsc', projectRoot())), '-p', PEERS], PEERS)

@@ -10,10 +10,3 @@ export function printRows(title: string, rows: readonly Row[]): void {
   for (const row of rows) table.push(columns.map(column => String(row[column] ?? '')))
   console.log(`\n${title}\n${table.toString()}`)
 }
-
-/** Middle value of some runs, and how far apart they lie. */
-export function median(values: readonly number[]): { readonly median: number; readonly spread: string } {
-  const sorted = [...values].sort((a, b) => a - b)
-  const middle = sorted[Math.floor(sorted.length / 2)] ?? 0
-  return { median: middle, spread: `${Math.round(sorted[0] ?? 0)}-${Math.round(sorted.at(-1) ?? 0)}` }
-}

@@ -8,7 +8,7 @@
 import { assert } from '../base/assert.ts'
 import { PocketMQError } from '../base/errors.ts'
 import type { MappedFile, SegmentOptions, StoreFile } from './file-system.ts'
-import { brokenFile, ioError } from './io-error.ts'
+import { brokenFile, ioError, writtenBytesOf } from './io-error.ts'
 
 /** Size of a tail buffer: large enough that a full turn is one write, small enough to stay in the processor's cache. */
 const TAIL_BYTES = 1024 * 1024
@@ -95,7 +95,7 @@ export class BufferedSegment implements MappedFile {
   writeOut(): void {
     if (this.#appended === this.#written) return
     if (this.#staleEnd > this.#written) this.#zeroStale()
-    const end = this.#writeEnd()
+    const end = this.#fillAhead()
     try {
       this.#file.writeSync(this.#current.subarray(this.#written - this.#start, end - this.#start), this.#written)
     } catch (thrown) {
@@ -153,10 +153,10 @@ export class BufferedSegment implements MappedFile {
   }
 
   /**
-   * Where the next write ends: with what is appended, or beyond where zeros go ahead and there are none yet. A flush whose blocks are
-   * known and filled writes their bytes and nothing else: no journal.   PostgreSQL: wal_init_zero.
+   * Puts zeros into the buffer behind what is appended, where they are to go ahead and the file has none yet; answers where the next write
+   * ends. A flush whose blocks are known and filled writes their bytes and nothing else: no journal.   PostgreSQL: wal_init_zero.
    */
-  #writeEnd(): number {
+  #fillAhead(): number {
     const appended = this.#appended
     const isLong = appended - this.#written >= LONG_WRITE_BYTES
     if (!this.#zeroesAhead || isLong || appended <= this.#filledEnd) return appended
@@ -188,12 +188,6 @@ export class BufferedSegment implements MappedFile {
     this.#file.writeSync(Buffer.alloc(this.#staleEnd - this.#written), this.#written)
     this.#staleEnd = 0
   }
-}
-
-/** Bytes that a failed write has put into the file. */
-function writtenBytesOf(thrown: unknown): number {
-  const through = thrown instanceof PocketMQError ? thrown.details.writtenBytes : 0
-  return typeof through === 'number' ? through : 0
 }
 
 /** Brings a segment's file to its full length, sparse. A longer file belongs to a store of other sizes. */

@@ -67,6 +67,12 @@ export function ioError(
   })
 }
 
+/** Bytes that a failed write of a StoreFile has put into the file. */
+export function writtenBytesOf(thrown: unknown): number {
+  const through = thrown instanceof PocketMQError ? thrown.details.writtenBytes : 0
+  return typeof through === 'number' ? through : 0
+}
+
 /** Out of descriptors: some are given back sooner or later. */
 const NO_DESCRIPTOR: ReadonlySet<string | undefined> = new Set(['EMFILE', 'ENFILE'])
 

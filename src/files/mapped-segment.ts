@@ -7,9 +7,8 @@
  * Invariant: written = appended <= #zerosEnd <= lengthBytes = length of the mapping.
  */
 import { assert } from '../base/assert.ts'
-import { PocketMQError } from '../base/errors.ts'
 import type { MappedFile, SegmentOptions, StoreFile } from './file-system.ts'
-import { closedFile } from './io-error.ts'
+import { closedFile, writtenBytesOf } from './io-error.ts'
 
 /** Zeros are kept this far ahead of the tail: what a busy turn appends before the thread pool's answer is heard. */
 const AHEAD_BYTES = 16 * 1024 * 1024
@@ -163,8 +162,7 @@ export class MappedSegment implements MappedFile {
       await this.#file.write(zeros.subarray(0, bytes), this.#zerosEnd)
       this.#zerosEnd += bytes
     } catch (thrown) {
-      const through = thrown instanceof PocketMQError ? thrown.details.writtenBytes : 0
-      if (typeof through === 'number') this.#zerosEnd += through
+      this.#zerosEnd += writtenBytesOf(thrown)
       failure = thrown
     }
     this.#zeroing = undefined
